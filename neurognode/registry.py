@@ -1,0 +1,98 @@
+"""Who can do what: built-ins in one dict per kind, third parties through entry points, one resolver."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import warnings
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from neurognode.errors import one_of
+
+BUILTINS: dict[str, dict[str, str]] = {
+    "loaders": {},
+    "dynamics": {},
+    "encoders": {},
+    "likelihoods": {},
+    "hypotheses": {},
+    "exporters": {},
+}
+"""For every kind of plug-in, name -> ``"module:attribute"``; modules are imported when a name is resolved."""
+
+
+@functools.cache
+def _third_party(kind: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=f"neurognode.{kind}")}
+
+
+def names(kind: str) -> list[str]:
+    """Names of all members of a kind, built-ins first.
+
+    Parameters
+    ----------
+    kind : str
+        One of the keys of `BUILTINS`.
+
+    Examples
+    --------
+    >>> from neurognode import registry
+    >>> "poisson" in registry.names("likelihoods")
+    True
+    """
+    one_of(kind, BUILTINS, "kind")
+    return [*BUILTINS[kind], *(n for n in _third_party(kind) if n not in BUILTINS[kind])]
+
+
+def resolve(kind: str, name: str) -> Any:
+    """Import and return one member of a kind.
+
+    Parameters
+    ----------
+    kind : str
+        One of the keys of `BUILTINS`.
+    name : str
+        A name from `names(kind)`.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown; the message lists the known ones.
+    ImportError
+        If a plug-in was asked for by name and cannot be imported.
+
+    Examples
+    --------
+    >>> from neurognode import registry
+    >>> registry.resolve("likelihoods", "poisson").__name__
+    'Poisson'
+    """
+    one_of(name, names(kind), kind)
+    if name in BUILTINS[kind]:
+        module, _, attribute = BUILTINS[kind][name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    point = _third_party(kind)[name]
+    try:
+        return point.load()
+    except Exception as error:
+        raise ImportError(f"The plug-in {name!r} ({point.value}) cannot be loaded: {error}") from error
+
+
+def members(kind: str) -> dict[str, Any]:
+    """Every member of a kind that can be loaded; a broken plug-in is reported in a warning and skipped.
+
+    Examples
+    --------
+    >>> from neurognode import registry
+    >>> sorted(registry.members("likelihoods"))[0]
+    'ar1_calcium'
+    """
+    found = {}
+    for name in names(kind):
+        try:
+            found[name] = resolve(kind, name)
+        except ImportError as error:
+            if name in BUILTINS[kind]:
+                raise
+            warnings.warn(f"Skipped: {error}", RuntimeWarning, stacklevel=2)
+    return found
