@@ -1,0 +1,46 @@
+"""Choosing where to compute, with one clear sentence when that is not possible."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
+    """A lightning-fabric object for one device.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+    precision : str
+        As in lightning-fabric: ``"32-true"``, ``"64-true"``, ``"bf16-mixed"`` ...
+
+    Raises
+    ------
+    ValueError
+        If the device is not known or not there.
+
+    Examples
+    --------
+    >>> from neurognode.training.devices import make_fabric
+    >>> make_fabric("cpu").device
+    device(type='cpu')
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from lightning_fabric import Fabric
+
+        kind, _, index = device.partition(":")
+        if kind not in ("auto", "cpu", "cuda", "gpu", "mps"):
+            raise ValueError(f"device={device!r} is not known. Allowed: 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'.")
+        if kind in ("cuda", "gpu") and not torch.cuda.is_available():
+            raise ValueError(f"device={device!r} was asked for, but torch finds no CUDA GPU here. Use device='cpu'.")
+        if kind == "mps" and not torch.backends.mps.is_available():
+            raise ValueError("device='mps' was asked for, but torch finds no Apple GPU here. Use device='cpu'.")
+        return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
