@@ -18,7 +18,7 @@ _HOMES = {
     "eigenvalues": "spectrum",
     "spectrum_along": "spectrum",
     "history": "training",
-    "decoding": "decoding",
+    "decoding_over_time": "accuracy",
 }
 __all__ = list(_HOMES)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def decoding(
+def decoding_over_time(
     time: np.ndarray,
     accuracy: np.ndarray,
     *,
@@ -36,8 +36,8 @@ def decoding(
     --------
     >>> import matplotlib, numpy as np
     >>> matplotlib.use("agg")
-    >>> from neurognode.plot import decoding
-    >>> decoding(np.array([0.0, 0.1]), np.array([0.5, 1.0]), chance=0.5).get_title()
+    >>> from neurognode.plot import decoding_over_time
+    >>> decoding_over_time(np.array([0.0, 0.1]), np.array([0.5, 1.0]), chance=0.5).get_title()
     ''
     """
     ax = new_axes(ax)
