@@ -12,7 +12,10 @@ from neurognode.errors import one_of
 
 BUILTINS: dict[str, dict[str, str]] = {
     "loaders": {},
-    "dynamics": {},
+    "dynamics": {
+        "gnode": "neurognode.dynamics.gnode:GNODE",
+        "node": "neurognode.dynamics.gnode:NODE",
+    },
     "encoders": {},
     "likelihoods": {},
     "hypotheses": {},

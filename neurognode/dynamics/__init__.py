@@ -1,0 +1,21 @@
+"""Vector fields, maps, their initialisation, and their integration."""
+
+from neurognode.dynamics.base import GatedField, Map, VectorField
+from neurognode.dynamics.diffusion import Diffusion, simulate
+from neurognode.dynamics.gnode import GNODE, NODE
+from neurognode.dynamics.integrate import integrate
+from neurognode.dynamics.population import build, member, stack
+
+__all__ = [
+    "GNODE",
+    "NODE",
+    "Diffusion",
+    "GatedField",
+    "Map",
+    "VectorField",
+    "build",
+    "integrate",
+    "member",
+    "simulate",
+    "stack",
+]
