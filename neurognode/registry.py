@@ -16,8 +16,20 @@ BUILTINS: dict[str, dict[str, str]] = {
         "gnode": "neurognode.dynamics.gnode:GNODE",
         "node": "neurognode.dynamics.gnode:NODE",
     },
-    "encoders": {},
-    "likelihoods": {},
+    "encoders": {
+        "gru": "neurognode.models.encoders.gru:GRUEncoder",
+        "causal_gru": "neurognode.models.encoders.gru:CausalGRUEncoder",
+        "transformer": "neurognode.models.encoders.transformer:TransformerEncoder",
+    },
+    "likelihoods": {
+        "poisson": "neurognode.models.likelihoods.poisson:Poisson",
+        "negative_binomial": "neurognode.models.likelihoods.negative_binomial:NegativeBinomial",
+        "bernoulli": "neurognode.models.likelihoods.bernoulli:Bernoulli",
+        "gaussian": "neurognode.models.likelihoods.gaussian:Gaussian",
+        "student_t": "neurognode.models.likelihoods.student_t:StudentT",
+        "zero_inflated_gamma": "neurognode.models.likelihoods.zero_inflated_gamma:ZeroInflatedGamma",
+        "ar1_calcium": "neurognode.models.likelihoods.ar1_calcium:AR1Calcium",
+    },
     "hypotheses": {},
     "exporters": {},
 }

@@ -162,7 +162,7 @@ def train(
     ...         return torch.full((len(indices),), 2.0, device=device)
     >>> module = Mean()
     >>> outcome = train(module, Numbers(), Settings(max_steps=300, learning_rate=0.05, device="cpu"))
-    >>> outcome.stopped, abs(float(module.value) - 2) < 0.05
+    >>> outcome.stopped, abs(module.value.item() - 2) < 0.05
     ('finished', True)
     """
     run = _Run(module, batches, settings, validate, CallbackList(callbacks))

@@ -1,0 +1,37 @@
+"""What an encoder offers: `Encoder`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """Turn the recorded bins of a trial into features from which the latents are inferred.
+
+    A plug-in author subclasses this, sets `causal`, and implements `forward`. Bins at or after a trial's length must
+    have no influence on the features of the bins before it.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Width of what it sees in a bin.
+    features : int
+        Width of what it returns for a bin.
+
+    Attributes
+    ----------
+    causal : bool
+        True if the features of a bin depend on that bin and earlier ones only.
+    """
+
+    causal: ClassVar[bool] = False
+
+    def __init__(self, n_inputs: int, features: int) -> None:
+        super().__init__()
+        self.n_inputs, self.features = n_inputs, features
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Features (trial, time, features) of ``x`` (trial, time, n_inputs); `lengths` (trial,) in bins, None if full."""
+        raise NotImplementedError
