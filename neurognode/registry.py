@@ -15,6 +15,17 @@ BUILTINS: dict[str, dict[str, str]] = {
     "dynamics": {
         "gnode": "neurognode.dynamics.gnode:GNODE",
         "node": "neurognode.dynamics.gnode:NODE",
+        "rnn": "neurognode.dynamics.maps:RNN",
+        "mgru": "neurognode.dynamics.maps:MGRU",
+        "gru": "neurognode.dynamics.maps:GRU",
+        "lstm": "neurognode.dynamics.maps:LSTM",
+        "line": "neurognode.dynamics.constrained:Line",
+        "leaky_line": "neurognode.dynamics.constrained:LeakyLine",
+        "rotation": "neurognode.dynamics.constrained:Rotation",
+        "double_well": "neurognode.dynamics.constrained:DoubleWell",
+        "drift_diffusion": "neurognode.dynamics.constrained:DriftDiffusion",
+        "ring": "neurognode.dynamics.constrained:Ring",
+        "limit_cycle": "neurognode.dynamics.constrained:LimitCycle",
     },
     "encoders": {
         "gru": "neurognode.models.encoders.gru:GRUEncoder",

@@ -151,7 +151,8 @@ def simulate(
     >>> from neurognode.dynamics import GNODE
     >>> from neurognode.dynamics.diffusion import Diffusion, simulate
     >>> seeded = torch.Generator().manual_seed(0)
-    >>> path = simulate(GNODE(2, random_state=0), Diffusion(2), torch.zeros(3, 2), [0.0, 0.1], generator=seeded)
+    >>> field = GNODE(2, random_state=0)
+    >>> path = simulate(field, Diffusion(2), torch.zeros(3, 2), [0.0, 0.1], generator=seeded)
     >>> path.shape
     torch.Size([3, 2, 2])
     """

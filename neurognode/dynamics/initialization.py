@@ -132,7 +132,7 @@ def initialize(
     generator = seeded(random_state)
     nets = [field.drift_net] + ([field.gate_net] if field.gate_net is not None else [])
     for net in nets:
-        _draw(net, init, generator)
+        draw(net, init, generator)
     if not init.startswith("critical"):
         return
     if init == "critical":
@@ -191,7 +191,9 @@ def rescale_to_critical(field: GNODE, h: Tensor | None = None, x: Tensor | None 
         return _leading(field, point, x)[0]
 
 
-def _draw(net: Network, init: str, generator: torch.Generator) -> None:
+def draw(net: Network, init: str, generator: torch.Generator) -> None:
+    """Draw the weights and biases of one net in place, before any rescaling."""
+
     def normal(shape: torch.Size, std: float) -> Tensor:
         return std * torch.randn(shape, generator=generator)
 

@@ -1,0 +1,16 @@
+"""Fields that are known beforehand up to a few parameters: hypotheses that can be fitted."""
+
+from neurognode.dynamics.constrained.attractors import DoubleWell, DriftDiffusion, LimitCycle, Ring
+from neurognode.dynamics.constrained.base import ConstrainedField
+from neurognode.dynamics.constrained.linear import LeakyLine, Line, Rotation
+
+__all__ = [
+    "ConstrainedField",
+    "DoubleWell",
+    "DriftDiffusion",
+    "LeakyLine",
+    "LimitCycle",
+    "Line",
+    "Ring",
+    "Rotation",
+]
