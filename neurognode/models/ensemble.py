@@ -1,0 +1,205 @@
+"""`Ensemble`: several fits of one model, with the estimator's verbs and a spread on every answer."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from neurognode.dynamics import Diffusion, VectorField
+from neurognode.models import archive, verbs
+from neurognode.models.alignment import Affine, align
+from neurognode.models.data import as_trials
+from neurognode.models.estimator import LatentDynamics
+from neurognode.models.readouts import Readout
+from neurognode.training.randomness import as_seed, stream
+
+
+class Ensemble(BaseEstimator):
+    """Fits of one model that differ in seed: first weights, batches, and which trials choose the checkpoint.
+
+    Parameters
+    ----------
+    model : LatentDynamics
+        What to fit; it is cloned and not changed.
+    n_members : int
+        Number K of fits.
+    random_state : int or Generator, optional
+        Seed from which the members' seeds are drawn; by default the model's own.
+
+    Attributes
+    ----------
+    members_ : list of LatentDynamics
+        The fitted members.
+    reference_ : int
+        Member with the best validation score, in whose latent space `transform` answers.
+    alignments_ : list of Affine
+        Map from each member's latents to those of the reference member, by least squares on the training trials.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.models import Ensemble, LatentDynamics
+    >>> counts = np.random.default_rng(0).poisson(0.5, size=(20, 30, 8))
+    >>> model = LatentDynamics(latent_dim=2, max_steps=3, progress=False, random_state=0)
+    >>> fits = Ensemble(model, n_members=2).fit(counts)
+    >>> fits.transform(counts).shape, fits.transform(counts, members=True).shape
+    ((20, 30, 2), (2, 20, 30, 2))
+    """
+
+    def __init__(
+        self,
+        model: LatentDynamics,
+        n_members: int = 5,
+        *,
+        random_state: int | np.random.Generator | None = None,
+    ) -> None:
+        self.model = model
+        self.n_members = n_members
+        self.random_state = random_state
+
+    def fit(self, trials: Any, y: None = None) -> Ensemble:
+        """Fit every member; after Ctrl-C the members fitted so far are kept."""
+        if isinstance(self.n_members, bool) or int(self.n_members) != self.n_members or self.n_members < 1:
+            raise ValueError(f"n_members={self.n_members!r} must be an integer of at least 1.")
+        seed = as_seed(self.model.random_state if self.random_state is None else self.random_state)
+        members: list[LatentDynamics] = []
+        for index in range(self.n_members):
+            member = clone(self.model).set_params(random_state=stream(seed, 8, index) % 2**31)
+            member._label = f"member {index + 1}/{self.n_members}"
+            if member.checkpoint is not None:
+                member.checkpoint = f"{os.fspath(member.checkpoint)}.{index}"
+            if index:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", message=".*never change in the training trials.*")
+                    member.fit(trials)
+            else:
+                member.fit(trials)
+            members.append(member)
+            if member.stopped_ == "interrupted":
+                break
+        self._settle(members, trials)
+        return self
+
+    def _settle(self, members: list[LatentDynamics], trials: Any) -> None:
+        scores = np.array([member.validation_score_ for member in members])
+        reference = int(np.nanargmax(scores)) if np.isfinite(scores).any() else 0
+        states = [member.visited(trials) for member in members]
+        self.members_, self.reference_ = members, reference
+        self.alignments_ = [align(own, states[reference]) for own in states]
+
+    def transform(self, trials: Any, *, members: bool = False) -> xr.DataArray:
+        """Latents in the space of the reference member, (trial, time, latent), averaged over members.
+
+        The coordinate ``std`` holds their standard deviation over members. With ``members=True`` the first axis is
+        the member and nothing is averaged.
+        """
+        check_is_fitted(self, "members_")
+        each = [member.transform(trials).drop_vars("std", errors="ignore") for member in self.members_]
+        aligned = [own.copy(data=move(own.values)) for own, move in zip(each, self.alignments_)]
+        return _combined(aligned, members)
+
+    def fit_transform(self, trials: Any, y: None = None) -> xr.DataArray:
+        """Fit, then `transform` the same trials."""
+        return self.fit(trials).transform(trials)
+
+    def predict(self, trials: Any, *, members: bool = False) -> xr.DataArray:
+        """Expected rates or signal, averaged over members; coordinate ``std`` and `members` as in `transform`."""
+        check_is_fitted(self, "members_")
+        return _combined([member.predict(trials) for member in self.members_], members)
+
+    def score(self, trials: Any, y: None = None) -> float:
+        """Score of the averaged rates; see `LatentDynamics.score`."""
+        rates = self.predict(trials).values
+        member = self.members_[0]
+        return verbs.score_rates(member, as_trials(trials, member.bin_size_, member.activity_kind_), rates)
+
+    def sample(self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False) -> xr.DataArray:
+        """Draws from the members in turn, (sample, trial, time, unit or latent); latents are aligned."""
+        check_is_fitted(self, "members_")
+        k = len(self.members_)
+        shares = [n_samples // k + (index < n_samples % k) for index in range(k)]
+        drawn = []
+        for member, move, share in zip(self.members_, self.alignments_, shares):
+            if share:
+                own = member.sample(trials, share, what=what, prior=prior)
+                drawn.append(own.copy(data=move(own.values)) if what == "latents" else own)
+        return xr.concat(drawn, "sample")
+
+    def visited(self, trials: Any) -> np.ndarray:
+        """States that the reference member passed through, (n_states, N)."""
+        check_is_fitted(self, "members_")
+        return self.reference.visited(trials)
+
+    @property
+    def reference(self) -> LatentDynamics:
+        """The member in whose latent space the ensemble answers."""
+        check_is_fitted(self, "members_")
+        return self.members_[self.reference_]
+
+    @property
+    def field_(self) -> VectorField:
+        """The field of the reference member."""
+        return self.reference.field_
+
+    @property
+    def diffusion_(self) -> Diffusion | None:
+        """The process noise of the reference member."""
+        return self.reference.diffusion_
+
+    @property
+    def readout_(self) -> Readout:
+        """The readout of the reference member."""
+        return self.reference.readout_
+
+    @property
+    def history_(self) -> list[dict[str, float]]:
+        """The members' histories one after another, each entry with its ``member``."""
+        check_is_fitted(self, "members_")
+        return [{"member": k, **entry} for k, member in enumerate(self.members_) for entry in member.history_]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all members to one safetensors file, or into the folder `path` if it has no suffix."""
+        check_is_fitted(self, "members_")
+        archive.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Any:
+        """Read what `save` wrote."""
+        return archive.load(path)
+
+    def describe(self) -> dict[str, Any]:
+        """What `restore` needs beside the members."""
+        return {
+            "settings": archive.plain(self.model.get_params(deep=False)),
+            "class": type(self.model).__name__,
+            "n_members": self.n_members,
+            "reference": self.reference_,
+        }
+
+    @classmethod
+    def restore(cls, members: list[LatentDynamics], described: dict[str, Any], matrices: list[np.ndarray]) -> Ensemble:
+        """An ensemble from fitted members."""
+        model = type(members[0])(**described["settings"])
+        ensemble = cls(model, described["n_members"])
+        ensemble.members_, ensemble.reference_ = members, described["reference"]
+        ensemble.alignments_ = [Affine.from_matrix(matrix) for matrix in matrices]
+        return ensemble
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "members_")
+
+
+def _combined(arrays: list[xr.DataArray], members: bool) -> xr.DataArray:
+    stack = np.stack([array.values for array in arrays])
+    first = arrays[0]
+    if members:
+        coords = {**first.coords, "member": np.arange(len(arrays))}
+        return xr.DataArray(stack, dims=("member", *first.dims), coords=coords, name=first.name, attrs=first.attrs)
+    spread = stack.std(0, ddof=1) if len(arrays) > 1 else np.zeros_like(stack[0])
+    return first.copy(data=stack.mean(0)).assign_coords(std=(first.dims, spread))

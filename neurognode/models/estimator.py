@@ -1,0 +1,301 @@
+"""`LatentDynamics`: the estimator that turns trials into latents, rates and a field."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from neurognode.dynamics import Diffusion, VectorField
+from neurognode.errors import one_of
+from neurognode.models import archive, verbs
+from neurognode.models.fitting import fit_model
+from neurognode.models.readouts import Readout
+
+
+class LatentDynamics(BaseEstimator):
+    """Latent dynamics of a neural population: encoder, initial state, field, readout, likelihood.
+
+    Parameters
+    ----------
+    latent_dim : int, optional
+        Number N of latents; by default 3 in the preset ``"dynamics"`` and 32 in ``"denoise"``.
+    preset : {"dynamics", "denoise"}
+        ``"dynamics"``: few latents and process noise, driven by known inputs only; its field is meant to be read.
+        ``"denoise"``: many latents and inferred inputs, for the best rates and decoding; close to a nonlinear
+        smoother, and its field must not be read as the population's own dynamics.
+    dynamics : str
+        Name of a field in the registry; ``"gnode"``, ``"node"``, a constrained field or a plug-in.
+    dynamics_options : dict, optional
+        Options of the field, e.g. ``{"hidden": (64, 64), "tau": 0.05}``.
+    encoder : {"gru", "causal_gru", "transformer"} or plug-in
+        What infers latents from the recording. ``"causal_gru"`` uses no later bins.
+    encoder_options : dict, optional
+        Options of the encoder, e.g. ``{"hidden": 64}``.
+    likelihood : str
+        ``"auto"`` (Poisson for counts, Gaussian for calcium and other signals), ``"poisson"``,
+        ``"negative_binomial"``, ``"bernoulli"``, ``"gaussian"``, ``"student_t"``, ``"zero_inflated_gamma"``,
+        ``"ar1_calcium"`` or a plug-in.
+    readout : str
+        ``"auto"`` (what the likelihood prefers), ``"exp"``, ``"softplus"``, ``"identity"``, or one of these after
+        ``"mlp_"``.
+    process_noise : bool or "anneal", optional
+        True: a stochastic differential equation with learned noise. False: the field runs freely from the first
+        state. ``"anneal"``: train with noise that fades, end with the free run.
+    inferred_inputs : int, optional
+        Number of inputs inferred from the recording, with an autoregressive prior.
+    use_inputs : bool
+        Whether the trials' ``inputs`` drive the field.
+    session_drift : int
+        Number of bases of a slow change of each unit's rate over the session; 0 for none.
+    encode_units : sequence of unit ids, optional
+        Units the encoder may see. All units enter the likelihood, so that `predict` gives rates of unseen units.
+    kl_weight, coordinated_dropout : float, optional
+        See `neurognode.models.network.Objective`.
+    method, substeps : str, int
+        How the field is stepped within a bin; see `neurognode.dynamics.integrate`.
+    max_steps : int, optional
+        Optimiser steps.
+    max_seconds : float, optional
+        Wall-clock limit; results then depend on the machine's speed.
+    batch_size, learning_rate, weight_decay : int, float, float
+        Of the optimiser, AdamW; None for the preset's rate and decay.
+    validation_fraction : float
+        Share of the training trials kept back to choose the checkpoint.
+    n_samples : int
+        Posterior samples behind `transform` and `predict`; 0 follows the path of conditional means.
+    bin_size : float
+        Seconds per bin of bare arrays; `Trials` know their own.
+    random_state : int or Generator, optional
+        Seed of weights, batches and samples.
+    device, precision : str
+        As lightning-fabric understands them.
+    progress : bool
+        Whether to show a progress bar.
+    callbacks : sequence, optional
+        Told of every step as ``on_step(step, total, metrics)``; see `neurognode.training.Callback`.
+    checkpoint : path, optional
+        File kept up to date during training, from which ``resume=True`` goes on.
+    resume : bool
+        Go on from `checkpoint` if it exists.
+
+    Attributes
+    ----------
+    field_ : VectorField
+        The fitted field; its inputs are `input_names_`, then the inferred ones.
+    diffusion_ : Diffusion or None
+        The fitted process noise.
+    readout_ : Readout
+        With the exponential link, log rate (spikes/s) of the active units is ``weight h + bias``.
+    units_, active_ : array, (unit,)
+        Ids of the fitted units, and which of them ever change; the others are kept out of the fit.
+    input_names_ : list of str
+        External inputs that drive the field.
+    history_ : list of dict
+        Step, seconds, loss and validation score at every validation.
+    stopped_ : str
+        Why training ended: ``"finished"``, ``"time"``, ``"patience"`` or ``"interrupted"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.models import LatentDynamics
+    >>> counts = np.random.default_rng(0).poisson(0.5, size=(20, 30, 8))
+    >>> model = LatentDynamics(latent_dim=2, max_steps=5, progress=False, random_state=0).fit(counts)
+    >>> model.transform(counts).shape, model.predict(counts).shape
+    ((20, 30, 2), (20, 30, 8))
+    """
+
+    def __init__(
+        self,
+        latent_dim: int | None = None,
+        *,
+        preset: str = "dynamics",
+        dynamics: str = "gnode",
+        dynamics_options: Mapping[str, Any] | None = None,
+        encoder: str = "gru",
+        encoder_options: Mapping[str, Any] | None = None,
+        likelihood: str = "auto",
+        readout: str = "auto",
+        process_noise: bool | str | None = None,
+        inferred_inputs: int | None = None,
+        use_inputs: bool = True,
+        session_drift: int = 0,
+        encode_units: Sequence[Any] | None = None,
+        kl_weight: float | None = None,
+        coordinated_dropout: float | None = None,
+        method: str = "exponential_euler",
+        substeps: int = 1,
+        max_steps: int | None = None,
+        max_seconds: float | None = None,
+        batch_size: int = 64,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        validation_fraction: float = 0.15,
+        n_samples: int = 16,
+        bin_size: float = 0.01,
+        random_state: int | np.random.Generator | None = None,
+        device: str = "auto",
+        precision: str = "32-true",
+        progress: bool = True,
+        callbacks: Sequence[Callable[..., None]] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+    ) -> None:
+        self.latent_dim = latent_dim
+        self.preset = preset
+        self.dynamics = dynamics
+        self.dynamics_options = dynamics_options
+        self.encoder = encoder
+        self.encoder_options = encoder_options
+        self.likelihood = likelihood
+        self.readout = readout
+        self.process_noise = process_noise
+        self.inferred_inputs = inferred_inputs
+        self.use_inputs = use_inputs
+        self.session_drift = session_drift
+        self.encode_units = encode_units
+        self.kl_weight = kl_weight
+        self.coordinated_dropout = coordinated_dropout
+        self.method = method
+        self.substeps = substeps
+        self.max_steps = max_steps
+        self.max_seconds = max_seconds
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.validation_fraction = validation_fraction
+        self.n_samples = n_samples
+        self.bin_size = bin_size
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+        self.progress = progress
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.resume = resume
+
+    def fit(self, trials: Any, y: None = None) -> LatentDynamics:
+        """Fit to trials.
+
+        Parameters
+        ----------
+        trials : Trials or array (trial, time, unit)
+            What was recorded; bins that were not observed have no influence.
+        y : None
+            Ignored, for scikit-learn.
+
+        Raises
+        ------
+        ValueError
+            If the trials or a setting do not allow a fit; the message says which and why.
+        FitError
+            If training broke down again and again; the last good weights are kept.
+        """
+        fit_model(self, trials)
+        return self
+
+    def transform(self, trials: Any) -> xr.DataArray:
+        """Posterior mean latents, (trial, time, latent); NaN after the end of a trial.
+
+        Their standard deviation is the coordinate ``std`` of the same shape, if `n_samples` is above 1.
+        """
+        check_is_fitted(self, "network_")
+        return verbs.transform(self, trials)
+
+    def fit_transform(self, trials: Any, y: None = None) -> xr.DataArray:
+        """Fit, then `transform` the same trials."""
+        return self.fit(trials).transform(trials)
+
+    def predict(self, trials: Any) -> xr.DataArray:
+        """Expected rates in spikes/s (for counts) or expected signal, of every fitted unit, (trial, time, unit).
+
+        NaN after the end of a trial.
+        """
+        check_is_fitted(self, "network_")
+        return verbs.predict(self, trials)
+
+    def score(self, trials: Any, y: None = None) -> float:
+        """Bits per spike above the training mean rates, or R² for signals other than counts; higher is better.
+
+        If `encode_units` left some units unseen, only those are scored (co-smoothing); otherwise the encoder has seen
+        what is scored.
+        """
+        check_is_fitted(self, "network_")
+        return verbs.score(self, trials)
+
+    def sample(self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False) -> xr.DataArray:
+        """Draw from the fitted model, (sample, trial, time, unit or latent).
+
+        Parameters
+        ----------
+        trials : Trials or array
+            Which trials to draw for.
+        n_samples : int
+            Number of draws.
+        what : {"signal", "rates", "latents"}
+            What to draw: simulated recordings, the rates behind them, or the latents.
+        prior : bool
+            True ignores what was recorded and runs the fitted dynamics from the prior of the first state.
+        """
+        check_is_fitted(self, "network_")
+        one_of(what, ("signal", "rates", "latents"), "what")
+        return verbs.sample(self, trials, n_samples, what, prior)
+
+    def visited(self, trials: Any) -> np.ndarray:
+        """States that the trials passed through, (n_states, N)."""
+        latents = self.transform(trials).values
+        return latents[np.isfinite(latents).all(axis=2)]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write settings and weights to one safetensors file, or into the folder `path` if it has no suffix."""
+        check_is_fitted(self, "network_")
+        archive.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Any:
+        """Read what `save` wrote; it gives the same numbers to the last bit.
+
+        Raises
+        ------
+        RunError
+            If the file is missing, damaged, or from a version that cannot be read.
+        """
+        return archive.load(path)
+
+    @property
+    def field_(self) -> VectorField:
+        """The fitted field."""
+        check_is_fitted(self, "network_")
+        return self.network_.path.field
+
+    @property
+    def diffusion_(self) -> Diffusion | None:
+        """The fitted process noise, None if the model has none."""
+        check_is_fitted(self, "network_")
+        return self.network_.path.diffusion if self.network_.noise_factor else None
+
+    @property
+    def readout_(self) -> Readout:
+        """The fitted readout."""
+        check_is_fitted(self, "network_")
+        return self.network_.readout
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+
+class LatentGNODE(LatentDynamics):
+    """`LatentDynamics` with the gated neural ODE, under the name most people look for.
+
+    Examples
+    --------
+    >>> from neurognode.models import LatentGNODE
+    >>> LatentGNODE(latent_dim=2).dynamics
+    'gnode'
+    """

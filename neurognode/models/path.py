@@ -1,0 +1,164 @@
+"""The path of the state through a trial: prior, posterior, and samples of both."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from neurognode.dynamics import Diffusion, Map, VectorField, integrate
+from neurognode.dynamics.methods import METHODS
+from neurognode.models.initial_state import InitialState
+from neurognode.models.pseudo_observations import PseudoObservations, apply, conditional
+
+
+class Path(NamedTuple):
+    """States (B, T, N) and what they cost, the divergence from the prior summed over a trial (B,)."""
+
+    states: Tensor
+    divergence: Tensor
+
+
+class LatentPath(nn.Module):
+    """Initial state, field and process noise, with the posterior over their path.
+
+    With process noise this is a stochastic differential equation whose posterior corrects every step by what the
+    encoder says about the next state (see `pseudo_observations`); the divergence compares posterior and prior at the
+    same state and time. Without it, or where `noise_factor` is 0, the field is integrated freely from the first state.
+
+    Parameters
+    ----------
+    features : int
+        Width of the encoder's features.
+    field : VectorField
+        The dynamics.
+    diffusion : Diffusion or None
+        Process noise of one standard deviation per latent.
+    bin_size : float
+        Seconds per bin.
+    method, substeps : str, int
+        How the field is stepped within a bin.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neurognode.dynamics import GNODE, Diffusion
+    >>> from neurognode.models.path import LatentPath
+    >>> path = LatentPath(8, GNODE(2, hidden=(4,)), Diffusion(2, kind="per_latent"), bin_size=0.01)
+    >>> path(torch.zeros(3, 5, 8), torch.ones(3, 5)).states.shape
+    torch.Size([3, 5, 2])
+    """
+
+    def __init__(
+        self,
+        features: int,
+        field: VectorField,
+        diffusion: Diffusion | None,
+        *,
+        bin_size: float,
+        method: str = "exponential_euler",
+        substeps: int = 1,
+    ) -> None:
+        super().__init__()
+        self.field, self.diffusion, self.bin_size = field, diffusion, bin_size
+        self.method, self.substeps = method, substeps
+        self.start = InitialState(field.latent_dim)
+        self.first = PseudoObservations(features, field.latent_dim)
+        self.later = None if diffusion is None else PseudoObservations(features, field.latent_dim)
+
+    def forward(
+        self,
+        features: Tensor,
+        valid: Tensor,
+        inputs: Tensor | None = None,
+        *,
+        noise: float = 1.0,
+        noise_factor: float = 1.0,
+    ) -> Path:
+        """Sample the posterior.
+
+        Parameters
+        ----------
+        features : Tensor, (B, T, features)
+            What the encoder says.
+        valid : Tensor, (B, T)
+            1 within a trial, 0 after its end.
+        inputs : Tensor, (B, T, I), optional
+            Inputs, held over the step that leaves their bin.
+        noise : float
+            1 to sample; 0 for the path on which every state is the mean given the one before.
+        noise_factor : float
+            Factor on the process noise, for annealing it away.
+        """
+        message = conditional(*self.first(features[:, 0]), self.start.std)
+        divergence = message.divergence(self.start.mean) * valid[:, 0]
+        h0 = _draw(message, self.start.mean.expand_as(message.target), noise)
+        if self.later is None or noise_factor == 0:
+            return Path(self.rollout(h0, features.shape[1], inputs), divergence)
+        target, root = self.later(features[:, 1:])
+        after = valid[:, 1:]
+        std = noise_factor * self.step_std(h0)
+        messages = conditional(target, root * after.reshape(*after.shape, *[1] * (root.dim() - 2)), std)
+        states, predictions = self._corrected(h0, messages, inputs, noise)
+        divergence = divergence + (messages.divergence(predictions) * after).sum(1)
+        return Path(states, divergence)
+
+    def step_std(self, like: Tensor) -> Tensor:
+        """Standard deviation of the process noise over one bin, (N,)."""
+        assert self.diffusion is not None
+        return (self.diffusion(like[:1])[0] * self.bin_size**0.5).clamp_min(1e-4)
+
+    def rollout(self, h0: Tensor, n_bins: int, inputs: Tensor | None = None, noise: float = 0.0) -> Tensor:
+        """Let the states `h0` (B, N) go, with process noise if asked for; (B, n_bins, N)."""
+        if noise == 0 or self.diffusion is None:
+            times = torch.arange(n_bins, dtype=torch.float64) * self.bin_size
+            substeps = 1 if isinstance(self.field, Map) else self.substeps
+            return integrate(self.field, h0, times, inputs, method=self.method, substeps=substeps)
+        states, std = [h0], noise * self.step_std(h0)
+        for t in range(n_bins - 1):
+            h = self._step(states[-1], None if inputs is None else inputs[:, t])
+            states.append(h + std * torch.randn_like(h))
+        return torch.stack(states, 1)
+
+    def draw_start(self, n_trials: int) -> Tensor:
+        """First states from the prior, (n_trials, N)."""
+        mean = self.start.mean
+        return mean + self.start.std * torch.randn(n_trials, len(mean), dtype=mean.dtype, device=mean.device)
+
+    def _corrected(
+        self, h0: Tensor, messages: NamedTuple, inputs: Tensor | None, noise: float
+    ) -> tuple[Tensor, Tensor]:
+        target, keep, noise_root = messages[:3]
+        kick = noise * apply(noise_root, torch.randn_like(target)) if noise else torch.zeros_like(target)
+        anchor = target + kick - apply(keep, target)
+        states, predictions = [h0], []
+        full = keep.dim() > target.dim()
+        anchors, keeps = anchor.unbind(1), keep.unbind(1)
+        drives = [None] * len(anchors) if inputs is None else inputs.unbind(1)
+        for shift, matrix, drive in zip(anchors, keeps, drives):
+            prediction = self._step(states[-1], drive)
+            predictions.append(prediction)
+            if full:
+                states.append(torch.baddbmm(shift[..., None], matrix, prediction[..., None])[..., 0])
+            else:
+                states.append(torch.addcmul(shift, matrix, prediction))
+        if not predictions:
+            return h0[:, None], h0.new_zeros(len(h0), 0, h0.shape[1])
+        return torch.stack(states, 1), torch.stack(predictions, 1)
+
+    def _step(self, h: Tensor, x: Tensor | None) -> Tensor:
+        if isinstance(self.field, Map):
+            for _ in range(max(round(self.bin_size / self.field.dt), 1)):
+                h = self.field.step(h, x)
+            return h
+        step = METHODS[self.method].step
+        for _ in range(self.substeps):
+            h = step(self.field, h, lambda _: x, self.bin_size / self.substeps)
+        return h
+
+
+def _draw(message: NamedTuple, prediction: Tensor, noise: float) -> Tensor:
+    target, keep, noise_root = message[:3]
+    state = target - apply(keep, target - prediction)
+    return state + noise * apply(noise_root, torch.randn_like(target)) if noise else state

@@ -1,0 +1,106 @@
+"""What the recording says about the state of each bin, as if the state itself had been measured with noise.
+
+Given the state one bin earlier, the exact posterior of a linear Gaussian model is the prior prediction times a
+Gaussian message from this and all later bins. The encoder supplies that message: a target and a precision per bin.
+Then posterior mean, spread and divergence from the prior follow in closed form, and where the process noise is small
+the recording can correct the prediction only a little: in the limit the path is an autonomous one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+FULL_UP_TO = 4
+"""Latents up to which precisions are full matrices; above, they are diagonal (cheaper, less exact)."""
+
+
+class PseudoObservations(nn.Module):
+    """Linear map from features to a target (..., N) and a root of the precision, (..., N, N) or (..., N).
+
+    Parameters
+    ----------
+    features, latent_dim : int
+        Widths of what comes in and of the state.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neurognode.models.pseudo_observations import PseudoObservations
+    >>> target, root = PseudoObservations(8, 3)(torch.zeros(5, 8))
+    >>> target.shape, root.shape
+    (torch.Size([5, 3]), torch.Size([5, 3, 3]))
+    """
+
+    def __init__(self, features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.latent_dim, self.full = latent_dim, latent_dim <= FULL_UP_TO
+        n_root = latent_dim * (latent_dim + 1) // 2 if self.full else latent_dim
+        self.linear = nn.Linear(features, latent_dim + n_root)
+        rows, columns = torch.tril_indices(latent_dim, latent_dim)
+        self.register_buffer("place", rows * latent_dim + columns, persistent=False)
+        with torch.no_grad():
+            nn.init.normal_(self.linear.weight, std=features**-0.5)
+            self.linear.weight[latent_dim:] *= 0.1
+            nn.init.zeros_(self.linear.bias)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        target, root = self.linear(features).split([self.latent_dim, self.linear.out_features - self.latent_dim], -1)
+        if not self.full:
+            return target, torch.exp(root.clamp(-8.0, 6.0))
+        n = self.latent_dim
+        matrix = root.new_zeros(*root.shape[:-1], n * n).index_copy(-1, self.place, root).unflatten(-1, (n, n))
+        diagonal = matrix.diagonal(dim1=-2, dim2=-1)
+        return target, matrix - torch.diag_embed(diagonal) + torch.diag_embed(diagonal.clamp(-8.0, 6.0).exp())
+
+
+class Conditional(NamedTuple):
+    """Posterior of a state given its prediction: ``target - keep (target - prediction) + noise_root e``."""
+
+    target: Tensor
+    keep: Tensor
+    noise_root: Tensor
+    constant: Tensor
+    std: Tensor
+
+    def divergence(self, prediction: Tensor) -> Tensor:
+        """Kullback-Leibler divergence of the conditional posterior from N(prediction, std²), (...,)."""
+        difference = self.target - prediction
+        shift = difference - apply(self.keep, difference)
+        return self.constant + 0.5 * (shift / self.std).square().sum(-1)
+
+
+def conditional(target: Tensor, root: Tensor, std: Tensor) -> Conditional:
+    """Combine a prior of standard deviation `std` (N,) with a message of precision ``root rootᵀ`` about `target`.
+
+    Examples
+    --------
+    A message as sharp as the prior halves the way and the variance:
+
+    >>> import torch
+    >>> from neurognode.models.pseudo_observations import conditional
+    >>> half = conditional(torch.ones(1), torch.ones(1, 1), torch.ones(1))
+    >>> round(half.keep.item(), 6), round(half.noise_root.item() ** 2, 6)
+    (0.5, 0.5)
+    """
+    if root.dim() == target.dim():
+        precision = 1 + (std * root).square()
+        keep = 1 / precision
+        constant = 0.5 * (keep - 1 + precision.log()).sum(-1)
+        return Conditional(target, keep, std * keep.sqrt(), constant, std)
+    white = std[:, None] * root
+    eye = torch.eye(len(std), dtype=root.dtype, device=root.device)
+    lower = torch.linalg.cholesky(eye + white @ white.mT)
+    inverse = torch.linalg.solve_triangular(lower, eye.expand_as(lower), upper=False)
+    covariance = inverse.mT @ inverse
+    log_det = 2 * lower.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
+    constant = 0.5 * (trace - len(std) + log_det)
+    return Conditional(target, std[:, None] * covariance / std, std[:, None] * inverse.mT, constant, std)
+
+
+def apply(matrix: Tensor, vector: Tensor) -> Tensor:
+    """A matrix (..., N, N), or a diagonal (..., N), times a vector (..., N)."""
+    return matrix * vector if matrix.dim() == vector.dim() else (matrix @ vector[..., None])[..., 0]
