@@ -1,0 +1,31 @@
+"""What a flow field does where data have been: fixed points, slow manifolds, cycles, basins, and their limits."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_NAMES = {
+    "Flow": "flow", "as_diffusion": "flow", "Region": "region", "visited_region": "region", "Behaviour": "behaviour",
+    "behaviour": "behaviour", "SlowManifold": "slow", "slow_manifold": "slow", "local_dimension": "slow",
+    "Topology": "topology", "topology": "topology", "Cycle": "cycles", "find_cycles": "cycles",
+    "lyapunov_exponents": "lyapunov", "kaplan_yorke": "lyapunov", "basins": "basins", "connections": "basins",
+    "separatrix": "basins", "Slowness": "slowness", "slowness": "slowness",
+    "contraction_rates": "contraction", "tangling": "contraction", "Precision": "precision",
+    "drift_precision": "precision", "residual_diffusion": "precision", "step_survival": "survival",
+    "FixedPoints": "stability", "kinds_of": "stability", "linearise": "stability", "Roots": "roots",
+    "find_roots": "roots", "starting_points": "roots", "Portrait": "portrait", "portrait": "draw",
+}  # fmt: skip
+__all__ = sorted(_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'neurognode.interpret' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"neurognode.interpret.{_NAMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

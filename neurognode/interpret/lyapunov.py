@@ -1,0 +1,97 @@
+"""Lyapunov exponents by repeated QR decomposition (Benettin et al. 1980, Meccanica 15:9)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurognode.interpret.flow import Flow
+
+
+def lyapunov_exponents(
+    flow: Flow, states: np.ndarray, duration: float, *, discard: float = 0.0, step: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exponents of the attractor that `states` lie on, averaged over them.
+
+    Parameters
+    ----------
+    flow : Flow
+        The field.
+    states : array (n, N)
+        Starts; many short runs replace a long one.
+    duration : float
+        Seconds over which growth is averaged.
+    discard : float
+        Seconds run before, for transients and for the directions to align.
+    step : float, optional
+        Integration step, seconds; chosen from the fastest rate otherwise.
+
+    Returns
+    -------
+    exponents, standard_error : arrays (N,)
+        1/s, the largest first, and their standard error over starts (NaN for a single one). Starts that
+        diverge are left out; all NaN if every one does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.interpret import Flow, lyapunov_exponents
+    >>> from neurognode.synthetic import circuits
+    >>> flow = Flow(circuits.make("rotation").field)
+    >>> exponents, _ = lyapunov_exponents(flow, np.ones((4, flow.dim)), 1.0)
+    >>> np.allclose(exponents.sum(), np.trace(flow.jacobian(np.ones((1, flow.dim)))[0]))
+    True
+    """
+    h = np.array(states, float)
+    step = flow.time_step(h, max(duration, 1e-9)) if step is None else step
+    if flow.is_map:
+        step = float(flow.map_step or step)
+    basis = np.broadcast_to(np.eye(flow.dim), (len(h), flow.dim, flow.dim)).copy()
+    growth = np.zeros((len(h), flow.dim))
+    warm, total = int(round(discard / step)), max(1, int(round(duration / step)))
+    with np.errstate(all="ignore"):
+        for k in range(warm + total):
+            h, basis = _advance(flow, h, basis, step)
+            lost = ~(np.isfinite(h).all(1) & np.isfinite(basis).all((1, 2)))
+            h[lost], basis[lost] = np.nan, np.eye(flow.dim)
+            basis, upper = np.linalg.qr(basis)
+            if k >= warm:
+                growth += np.log(np.abs(np.diagonal(upper, axis1=1, axis2=2)))
+    kept = growth[np.isfinite(h).all(1) & np.isfinite(growth).all(1)] / (total * step)
+    if not len(kept):
+        return np.full(flow.dim, np.nan), np.full(flow.dim, np.nan)
+    kept = np.sort(kept, axis=1)[:, ::-1]
+    error = kept.std(0, ddof=1) / np.sqrt(len(kept)) if len(kept) > 1 else np.full(flow.dim, np.nan)
+    return kept.mean(0), error
+
+
+def _advance(flow: Flow, h: np.ndarray, basis: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    if flow.is_map:
+        return h + flow.velocity(h) * dt, basis + flow.jacobian(h) @ basis * dt
+
+    def slope(h: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return flow.velocity(h), flow.jacobian(h) @ basis
+
+    a, am = slope(h, basis)
+    b, bm = slope(h + dt / 2 * a, basis + dt / 2 * am)
+    c, cm = slope(h + dt / 2 * b, basis + dt / 2 * bm)
+    d, dm = slope(h + dt * c, basis + dt * cm)
+    return h + dt / 6 * (a + 2 * b + 2 * c + d), basis + dt / 6 * (am + 2 * bm + 2 * cm + dm)
+
+
+def kaplan_yorke(exponents: np.ndarray) -> float:
+    """Kaplan-Yorke dimension from exponents sorted in decreasing order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.interpret import kaplan_yorke
+    >>> round(kaplan_yorke(np.array([0.9056, 0.0, -14.5723])), 3)
+    2.062
+    """
+    total = np.cumsum(exponents)
+    held = int((total >= 0).sum())
+    if not np.isfinite(total).all():
+        return float("nan")
+    if held == 0 or held == len(exponents):
+        return float(held)
+    return held + float(total[held - 1] / abs(exponents[held]))

@@ -1,0 +1,172 @@
+"""Zeros of a field: batched Levenberg-Marquardt with analytic Jacobians, ending in plain Newton steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+from scipy.stats import qmc
+
+from neurognode.interpret.flow import Flow
+from neurognode.interpret.region import Region, farthest_points
+
+RESIDUAL = 1e-10
+"""A zero has a speed below this share of the typical speed in the visited region."""
+MERGE = 1e-5
+"""Zeros closer than this share of the region's diameter are one."""
+FLAT = 1e-6
+"""A zero whose Jacobian has a singular value below this share of its largest belongs to a continuum of zeros."""
+MOST_FLAT = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Roots:
+    """Zeros of a field.
+
+    Attributes
+    ----------
+    points : array (P, N)
+        The zeros. On a continuum of zeros (a perfect line or ring), an even sample of it.
+    residual : array (P,)
+        Speed left at each, latent units per second.
+    isolated : bool array (P,)
+        False where the Jacobian is singular: the zero is one of a continuum.
+    n_starts, n_converged : int
+        How many starts there were, and how many ended at a zero.
+    """
+
+    points: np.ndarray
+    residual: np.ndarray
+    isolated: np.ndarray
+    n_starts: int
+    n_converged: int
+
+
+def find_roots(
+    flow: Flow, starts: np.ndarray, *, scale: float, speed: float, max_steps: int = 200, merge: float = MERGE
+) -> Roots:
+    """Zeros of the field that can be reached from `starts`.
+
+    Parameters
+    ----------
+    flow : Flow
+        The field.
+    starts : array (n, N)
+        Where to begin.
+    scale, speed : float
+        Yardsticks: the region's diameter (latent units) and a typical speed in it.
+    max_steps : int
+        Levenberg-Marquardt steps; each start stops at convergence.
+    merge : float
+        Zeros closer than ``merge * scale`` are one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.interpret import Flow
+    >>> from neurognode.interpret.roots import find_roots
+    >>> from neurognode.synthetic import circuits
+    >>> flow = Flow(circuits.make("bistable").field)
+    >>> starts = np.random.default_rng(0).normal(size=(200, flow.dim))
+    >>> int(find_roots(flow, starts, scale=3.0, speed=1.0).isolated.sum())
+    3
+    """
+    states = levenberg_marquardt(flow, np.array(starts, float), speed * RESIDUAL, scale, max_steps)
+    residual = np.linalg.norm(flow.velocity(states), axis=1) if len(states) else np.empty(0)
+    good = np.isfinite(residual) & (residual <= speed * RESIDUAL)
+    points, residual = states[good], residual[good]
+    singular = np.linalg.svd(flow.jacobian(points), compute_uv=False) if len(points) else np.empty((0, 1))
+    isolated = singular[:, -1] > FLAT * np.maximum(singular[:, 0], 1e-300)
+    keep = np.concatenate([_distinct(points, residual, isolated, merge * scale), _thinned(points, ~isolated)])
+    keep = keep.astype(int)
+    return Roots(points[keep], residual[keep], isolated[keep], len(starts), int(good.sum()))
+
+
+def _distinct(points: np.ndarray, residual: np.ndarray, chosen: np.ndarray, tolerance: float) -> np.ndarray:
+    """Indices of one zero, the best converged, out of each group of coinciding ones."""
+    order = np.flatnonzero(chosen)[np.argsort(residual[chosen], kind="stable")]
+    kept: list[int] = []
+    taken = np.zeros(len(points), bool)
+    if len(order):
+        tree = cKDTree(points)
+        for i in order:
+            if not taken[i]:
+                kept.append(int(i))
+                taken[tree.query_ball_point(points[i], tolerance)] = True
+    return np.array(kept, int)
+
+
+def _thinned(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Indices of an even sample of a continuum."""
+    indices = np.flatnonzero(chosen)
+    return indices[farthest_points(points[indices], MOST_FLAT)] if len(indices) else indices
+
+
+def levenberg_marquardt(
+    flow: Flow, states: np.ndarray, tolerance: float, scale: float, max_steps: int
+) -> np.ndarray:
+    """Move each state (n, N) to a zero of the field; those that find none are left where they stalled.
+
+    Each state has its own damping: a step that lowers the speed is taken and the damping cut by ten, another
+    is refused and the damping raised. Two plain Newton steps end it, kept where they lower the speed.
+    """
+    active = np.arange(len(states))
+    velocity = flow.velocity(states) if len(states) else states
+    damping = np.full(len(states), 1e-3)
+    jacobian = flow.jacobian(states)
+    for _ in range(max_steps):
+        speed = np.linalg.norm(velocity[active], axis=1)
+        finite = np.isfinite(speed) & np.isfinite(jacobian[active]).all((1, 2))
+        active = active[finite & (speed > tolerance) & (damping[active] < 1e12)]
+        if not len(active):
+            break
+        step = _damped_step(jacobian[active], velocity[active], damping[active])
+        length = np.linalg.norm(step, axis=1, keepdims=True)
+        trial = states[active] + step * np.minimum(1.0, 0.5 * scale / np.maximum(length, 1e-300))
+        moved = flow.velocity(trial)
+        better = np.linalg.norm(moved, axis=1) < np.linalg.norm(velocity[active], axis=1)
+        taken = active[better]
+        states[taken], velocity[taken] = trial[better], moved[better]
+        damping[taken] = np.maximum(damping[taken] * 0.1, 1e-14)
+        damping[active[~better]] *= 6.0
+        if len(taken):
+            jacobian[taken] = flow.jacobian(states[taken])
+    return _polished(flow, states, tolerance)
+
+
+def _damped_step(jacobian: np.ndarray, velocity: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    """-(J'J + d I)^-1 J'f, with d relative to the mean square of J's columns."""
+    normal = np.einsum("nij,nik->njk", jacobian, jacobian)
+    size = np.trace(normal, axis1=1, axis2=2) / normal.shape[1]
+    normal[:, np.arange(normal.shape[1]), np.arange(normal.shape[1])] += (damping * size + 1e-300)[:, None]
+    right = -np.einsum("nij,ni->nj", jacobian, velocity)
+    return np.linalg.solve(normal, right[..., None])[..., 0]
+
+
+def _polished(flow: Flow, states: np.ndarray, tolerance: float) -> np.ndarray:
+    for _ in range(2):
+        velocity = flow.velocity(states) if len(states) else states
+        speed = np.linalg.norm(velocity, axis=1)
+        near = np.flatnonzero(np.isfinite(speed) & (speed <= tolerance))
+        if not len(near):
+            return states
+        step = np.linalg.pinv(flow.jacobian(states[near]), rcond=1e-9) @ -velocity[near][..., None]
+        trial = states[near] + step[..., 0]
+        better = np.linalg.norm(flow.velocity(trial), axis=1) < speed[near]
+        states[near[better]] = trial[better]
+    return states
+
+
+def starting_points(region: Region, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Where to look for zeros: half visited states, half a space-filling set in the region's widened box."""
+    visited = region.sample(n // 2, rng)
+    lower, upper = region.box()
+    dim = len(lower)
+    count = max(0, n - len(visited))
+    if dim <= 64:
+        sampler = qmc.Sobol(dim, seed=rng) if count else None
+        filling = sampler.random_base2(int(np.ceil(np.log2(count))))[:count] if sampler else np.empty((0, dim))
+    else:
+        filling = rng.uniform(size=(count, dim))
+    return np.concatenate([visited, lower + filling * (upper - lower)])
