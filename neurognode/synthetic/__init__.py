@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from neurognode.synthetic import circuits
+from neurognode.synthetic.recording import SimulatedRecording, simulate_recording
 
-__all__ = ["circuits"]
+__all__ = ["SimulatedRecording", "circuits", "simulate_recording"]

@@ -137,7 +137,7 @@ def test_bistable_choices_follow_the_stimulus():
 def test_drift_diffusion_holds_its_choices():
     circuit = circuits.make("drift_diffusion")
     ends = circuit.simulate(300, duration=3.0, dt=0.004).columns["choice"]
-    assert 0.05 < (ends == "left").mean() and (ends == "right").mean() > 0.05
+    assert min((ends == side).mean() for side in ("left", "right")) > 0.05
 
 
 def test_the_same_seed_gives_the_same_trials(circuit):
