@@ -11,7 +11,16 @@ from typing import Any
 from neurognode.errors import one_of
 
 BUILTINS: dict[str, dict[str, str]] = {
-    "loaders": {},
+    "loaders": {
+        "nwb": "neurognode.loaders.formats.nwb:NWB",
+        "netcdf": "neurognode.loaders.formats.netcdf:NetCDF",
+        "lfads": "neurognode.loaders.formats.lfads:LFADS",
+        "hdf5": "neurognode.loaders.formats.mapped:HDF5",
+        "npz": "neurognode.loaders.formats.npz:Npz",
+        "nwb_zarr": "neurognode.loaders.formats.zarr:NWBZarr",
+        "pynapple": "neurognode.loaders.formats.pynapple:Pynapple",
+        "arrays": "neurognode.loaders.formats.arrays:Arrays",
+    },
     "dynamics": {
         "gnode": "neurognode.dynamics.gnode:GNODE",
         "node": "neurognode.dynamics.gnode:NODE",

@@ -1,0 +1,1 @@
+"""From a recording to `Trials`: windows, exact bins, masks, queries, inputs."""
