@@ -1,0 +1,296 @@
+// Whole trajectories of one block of trials: forward, and the reverse sweep.
+#pragma once
+#include "field.h"
+
+template <class T> struct Arrays {
+  const T *theta, *rate, *h0, *x;  // rate = 1 / tau
+  const double* dt;
+  const int64_t* lengths;
+  T *out, *store;
+  const T* gout;
+  T *gtheta, *grate, *gh0, *gx;
+};
+
+struct Task {
+  int64_t member, first, count, lanes, store_offset;
+};
+
+// Hands out pieces of one buffer; without a buffer it only measures.
+template <class T> struct Arena {
+  T* base;
+  size_t used = 0;
+  T* take(size_t count) {
+    T* piece = base ? base + used : nullptr;
+    used += (count + 63) / 64 * 64;
+    return piece;
+  }
+};
+
+constexpr int stages_of(int method) { return method == RK4 ? 4 : 1; }
+
+// Intervals handled together in the forward and in the reverse sweep.
+struct Chunking {
+  int forward, backward, evaluations;
+  Chunking(const Spec& s, const Layout& at, int lanes, size_t item) {
+    evaluations = int(s.substeps) * stages_of(int(s.method));
+    const int most = int(std::max<int64_t>(1, s.times - 1));
+    forward = std::min(most, std::clamp(8192 / ((at.n + at.p) * lanes), 1, 64));
+    const size_t bytes = size_t(at.record + at.deltas) * lanes * item;
+    const int stages = int(std::clamp<size_t>((size_t(1) << 20) / bytes, 16, 48));
+    backward = std::min(most, std::max(1, stages / evaluations));
+  }
+};
+
+template <class T> struct Scratch {
+  T *h, *k, *sum, *mask, *share, *x, *states, *record;           // forward
+  T *deltas, *lambda, *back, *gradient, *total, *rate, *gout, *gx;  // reverse
+
+  Scratch(Arena<T>& arena, const Spec& s, const Layout& at, int lanes, bool reverse, bool stored) {
+    const Chunking chunk(s, at, lanes, sizeof(T));
+    const size_t row = size_t(at.n) * lanes, wide = size_t(at.n + at.p) * lanes;
+    const size_t intervals = reverse ? chunk.backward : chunk.forward;
+    for (T** p : {&h, &k, &sum}) *p = arena.take(row);
+    mask = arena.take(lanes);
+    share = arena.take(at.n);
+    x = arena.take((intervals + 1) * at.p * lanes);
+    states = arena.take((intervals + 1) * row);
+    record = nullptr;
+    if (!stored) record = arena.take(size_t(at.record) * lanes * chunk.evaluations * (reverse ? intervals : 1));
+    if (!reverse) return;
+    deltas = arena.take(size_t(at.deltas) * lanes * chunk.evaluations * intervals);
+    for (T** p : {&lambda, &gradient, &total, &rate}) *p = arena.take(row);
+    back = arena.take(wide);
+    gout = arena.take(intervals * row);
+    gx = arena.take((intervals + 1) * at.p * lanes);
+  }
+};
+
+template <class S, int V> struct Block {
+  using T = typename S::T;
+  static constexpr int L = S::lanes, BL = S::lanes * V;
+  const Spec& spec;
+  const Layout& at;
+  const Arrays<T>& io;
+  const Task& task;
+  Field<S, V> field;
+  Scratch<T>& w;
+  Chunking chunk;
+  int64_t n_times, trials;
+  int count, last;  // trials here, and the last time at which any of them runs
+
+  Block(const Spec& s, const Layout& a, const Arrays<T>& arrays, const Task& t, const Packed<T>& packed,
+        Scratch<T>& scratch)
+      : spec(s), at(a), io(arrays), task(t), field{a, packed}, w(scratch), chunk(s, a, BL, sizeof(T)),
+        n_times(s.times), trials(s.batch), count(int(t.count)), last(int(s.times) - 1) {
+    if (!spec.lengths) return;
+    last = 0;
+    for (int l = 0; l < count; l++) last = std::max(last, int(length(l)) - 1);
+  }
+
+  int64_t trial(int lane) const { return task.member * trials + task.first + lane; }
+  int64_t length(int lane) const { return io.lengths[trial(lane)]; }
+  const T* input(int lane) const {
+    const int64_t member = spec.input_members == 1 ? 0 : task.member;
+    return io.x + (member * trials + task.first + lane) * n_times * at.p;
+  }
+
+  // rows (steps * width) of lanes from trial-major memory, and back
+  template <class From> void gather(From from, int width, int steps, T* to) const {
+    for (int l = 0; l < BL; l++) {
+      if (l >= count) {
+        for (int q = 0; q < width * steps; q++) to[q * BL + l] = 0;
+        continue;
+      }
+      const T* source = from(l);
+      for (int q = 0; q < width * steps; q++) to[q * BL + l] = source[q];
+    }
+  }
+
+  void scatter(const T* from, int t0, int steps, T* base, int width) const {
+    for (int l = 0; l < count; l++) {
+      T* to = base + (trial(l) * n_times + t0) * width;
+      for (int q = 0; q < width * steps; q++) to[q] = from[q * BL + l];
+    }
+  }
+
+  void load_inputs(int t0, int steps) const {
+    if (!at.p) return;
+    const int wanted = std::min<int>(steps + 1, int(n_times) - t0);
+    gather([&](int l) { return input(l) + long(t0) * at.p; }, at.p, wanted, w.x);
+  }
+
+  void begin_interval(int t) const {
+    for (int l = 0; l < BL; l++) w.mask[l] = l < count && (!spec.lengths || t + 1 < length(l));
+    const double dt = io.dt[t] / double(spec.substeps);
+    for (int i = 0; i < at.n; i++) w.share[i] = T(dt * double(io.rate[task.member * at.n + i]));
+  }
+
+  // where in its interval stage `s` of substep `sub` reads the input
+  T fraction(int sub, int s) const {
+    const T c = at.method == RK4 ? (s == 0 ? T(0) : s == 3 ? T(1) : T(0.5)) : T(0);
+    return (T(sub) + c) / T(spec.substeps);
+  }
+
+  void set_inputs(T* record, int interval, T alpha) const {
+    T* to = record + at.n * BL;
+    const T *here = w.x + long(interval) * at.p * BL, *there = here + at.p * BL;
+    if (!spec.linear)
+      std::memcpy(to, here, sizeof(T) * at.p * BL);
+    else
+      for (int q = 0; q < at.p * BL; q++) to[q] = here[q] + alpha * (there[q] - here[q]);
+    for (int v = 0; v < V; v++) S::store(to + (at.p * V + v) * L, S::all(1));
+  }
+
+  // One substep from w.h, in place; `record` holds one record per stage.
+  void step(T* record, int interval, int sub) const {
+    const long stride = at.record * BL;
+    const int size = at.n * V;
+    if (at.method != RK4) {
+      std::memcpy(record, w.h, sizeof(T) * at.n * BL);
+      set_inputs(record, interval, fraction(sub, 0));
+      field.evaluate(record);
+      field.slope(record, w.share, w.mask, w.k);
+      for (int q = 0; q < size; q++) S::store(w.h + q * L, S::load(w.h + q * L) + S::load(w.k + q * L));
+      return;
+    }
+    for (int s = 0; s < 4; s++) {
+      T* r = record + s * stride;
+      const T c = s == 3 ? T(1) : T(0.5), share = s == 0 || s == 3 ? T(1) / 6 : T(1) / 3;
+      for (int q = 0; q < size; q++)
+        S::store(r + q * L, s ? S::load(w.h + q * L) + c * S::load(w.k + q * L) : S::load(w.h + q * L));
+      set_inputs(r, interval, fraction(sub, s));
+      field.evaluate(r);
+      field.slope(r, w.share, w.mask, w.k);
+      for (int q = 0; q < size; q++)
+        S::store(w.sum + q * L, (s ? S::load(w.sum + q * L) : S::all(0)) + share * S::load(w.k + q * L));
+    }
+    for (int q = 0; q < size; q++) S::store(w.h + q * L, S::load(w.h + q * L) + S::load(w.sum + q * L));
+  }
+
+  T* stored(int64_t evaluation) const {
+    return io.store + task.store_offset + evaluation * at.record * BL;
+  }
+
+  void forward() const {
+    gather([&](int l) { return io.h0 + trial(l) * at.n; }, at.n, 1, w.h);
+    scatter(w.h, 0, 1, io.out, at.n);
+    for (int t0 = 0; t0 < n_times - 1; t0 += chunk.forward) {
+      const int steps = std::min<int>(chunk.forward, int(n_times) - 1 - t0);
+      if (t0 < last) load_inputs(t0, steps);
+      for (int j = 0; j < steps; j++) {
+        const int t = t0 + j;
+        if (t < last) {
+          begin_interval(t);
+          for (int sub = 0; sub < spec.substeps; sub++) {
+            const int64_t evaluation = int64_t(t) * chunk.evaluations + sub * stages_of(at.method);
+            step(io.store ? stored(evaluation) : w.record, j, sub);
+          }
+        }
+        std::memcpy(w.states + long(j) * at.n * BL, w.h, sizeof(T) * at.n * BL);
+      }
+      scatter(w.states, t0 + 1, steps, io.out, at.n);
+    }
+  }
+
+  // Reverse of one substep: w.lambda in place, deltas filled, input gradients added.
+  void reverse_step(const T* record, T* deltas, int interval, int sub, T dt, int back_rows) const {
+    const long rs = at.record * BL, ds = at.deltas * BL;
+    const int size = at.n * V;
+    if (at.method != RK4) {
+      field.reverse(record, w.share, w.mask, dt, w.lambda, deltas, w.back, back_rows, w.rate);
+      for (int q = 0; q < size; q++)
+        S::store(w.lambda + q * L, S::load(w.lambda + q * L) + S::load(w.back + q * L));
+      add_input_gradient(interval, fraction(sub, 0), back_rows);
+      return;
+    }
+    std::memcpy(w.total, w.lambda, sizeof(T) * at.n * BL);
+    for (int s = 3; s >= 0; s--) {
+      const T c = s == 2 ? T(1) : T(0.5), share = s == 0 || s == 3 ? T(1) / 6 : T(1) / 3;
+      for (int q = 0; q < size; q++) {
+        const typename S::V own = share * S::load(w.lambda + q * L);
+        S::store(w.gradient + q * L, s < 3 ? own + c * S::load(w.back + q * L) : own);
+      }
+      field.reverse(record + s * rs, w.share, w.mask, dt, w.gradient, deltas + s * ds, w.back, back_rows,
+                    w.rate);
+      for (int q = 0; q < size; q++)
+        S::store(w.total + q * L, S::load(w.total + q * L) + S::load(w.back + q * L));
+      add_input_gradient(interval, fraction(sub, s), back_rows);
+    }
+    std::memcpy(w.lambda, w.total, sizeof(T) * at.n * BL);
+  }
+
+  void add_input_gradient(int interval, T alpha, int back_rows) const {
+    if (back_rows == at.n) return;
+    const T* from = w.back + at.n * BL;
+    T *here = w.gx + long(interval) * at.p * BL, *there = here + at.p * BL;
+    if (!spec.linear) alpha = 0;
+    for (int q = 0; q < at.p * BL; q++) here[q] += (1 - alpha) * from[q];
+    if (alpha != 0)
+      for (int q = 0; q < at.p * BL; q++) there[q] += alpha * from[q];
+  }
+
+  void add_gout(const T* rows) const {
+    for (int q = 0; q < at.n * BL; q++) w.lambda[q] += rows[q];
+  }
+
+  // Intervals in which every trial here has ended pass the gradient through unchanged.
+  void reverse_idle() const {
+    for (int l = 0; l < count; l++)
+      for (int t = last + 1; t < n_times; t++)
+        for (int i = 0; i < at.n; i++)
+          w.lambda[i * BL + l] += io.gout[(trial(l) * n_times + t) * at.n + i];
+  }
+
+  void reverse(T* weight_gradient, T* rate_gradient) const {
+    const int back_rows = io.gx ? at.n + at.p : at.n, stages = stages_of(at.method);
+    std::memset(w.lambda, 0, sizeof(T) * at.n * BL);
+    std::memset(w.rate, 0, sizeof(T) * at.n * BL);
+    reverse_idle();
+    for (int t1 = last; t1 > 0; t1 -= chunk.backward) {
+      const int t0 = std::max(0, t1 - chunk.backward), steps = t1 - t0;
+      gather([&](int l) { return io.gout + (trial(l) * n_times + t0 + 1) * at.n; }, at.n, steps, w.gout);
+      if (io.gx) std::memset(w.gx, 0, sizeof(T) * (steps + 1) * at.p * BL);
+      if (!io.store) {
+        load_inputs(t0, steps);
+        gather([&](int l) { return io.out + (trial(l) * n_times + t0) * at.n; }, at.n, steps, w.states);
+      }
+      T* records = io.store ? stored(int64_t(t0) * chunk.evaluations) : w.record;
+      for (int j = steps - 1; j >= 0; j--) {
+        T* record = records + int64_t(j) * chunk.evaluations * at.record * BL;
+        T* deltas = w.deltas + int64_t(j) * chunk.evaluations * at.deltas * BL;
+        begin_interval(t0 + j);
+        if (!io.store) recompute(record, j);
+        add_gout(w.gout + long(j) * at.n * BL);
+        const T dt = T(io.dt[t0 + j] / double(spec.substeps));
+        for (int sub = int(spec.substeps) - 1; sub >= 0; sub--)
+          reverse_step(record + int64_t(sub) * stages * at.record * BL,
+                       deltas + int64_t(sub) * stages * at.deltas * BL, j, sub, dt, back_rows);
+      }
+      field.collect(steps * chunk.evaluations, records, w.deltas, weight_gradient);
+      if (io.gx) write_input_gradient(t0, steps);
+    }
+    write_state_gradient(rate_gradient);
+  }
+
+  void recompute(T* record, int interval) const {
+    std::memcpy(w.h, w.states + long(interval) * at.n * BL, sizeof(T) * at.n * BL);
+    for (int sub = 0; sub < spec.substeps; sub++)
+      step(record + int64_t(sub) * stages_of(at.method) * at.record * BL, interval, sub);
+  }
+
+  void write_input_gradient(int t0, int steps) const {
+    const int wanted = spec.linear ? steps + 1 : steps;
+    for (int l = 0; l < count; l++) {
+      T* to = io.gx + (trial(l) * n_times + t0) * at.p;
+      for (int q = 0; q < wanted * at.p; q++) to[q] += w.gx[q * BL + l];
+    }
+  }
+
+  void write_state_gradient(T* rate_gradient) const {
+    for (int l = 0; l < count; l++)
+      for (int i = 0; i < at.n; i++)
+        io.gh0[trial(l) * at.n + i] = w.lambda[i * BL + l] + io.gout[trial(l) * n_times * at.n + i];
+    for (int i = 0; i < at.n; i++)
+      for (int v = 0; v < V; v++) rate_gradient[i] += S::sum(S::load(w.rate + (i * V + v) * L));
+  }
+};
