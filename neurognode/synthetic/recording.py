@@ -250,7 +250,7 @@ def _tuning(
     link: str,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Directions are uniform in the circuit's own coordinates: added dimensions weigh as little as they move."""
+    """Directions uniform in the circuit's own coordinates: added ones weigh as little as they move."""
     matrix = np.asarray(circuit.parameters.get("matrix", np.eye(circuit.latent_dim)))
     pooled = latents.reshape(-1, latents.shape[-1])
     native = (pooled - pooled.mean(0)) @ np.linalg.inv(matrix).T
