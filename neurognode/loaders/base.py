@@ -157,7 +157,7 @@ class Series:
         return not self.problem and len(self.shape) <= 2 and 0 not in self.shape and self.dtype.kind in "fiub"
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Samples at positions start to stop in order of time, shape (samples, channels), scaled to `unit`."""
+        """Samples at positions start to stop in order of time, (samples, channels), scaled to `unit`."""
         if not self.usable:
             raise RecordingError(
                 f"{self.name} cannot be used: {self.problem or 'its shape or type'}", where=self.path

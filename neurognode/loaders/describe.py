@@ -157,7 +157,8 @@ def _cut(contents: Contents) -> dict[str, Any] | None:
     if aligned is None:
         return None
     return {
-        "shape": list(aligned.shape), "kind": aligned.kind, "bin_size": aligned.bin_size, "start": aligned.start,
+        "shape": list(aligned.shape), "kind": aligned.kind, "bin_size": aligned.bin_size,
+        "start": aligned.start,
         "event": aligned.event, "columns": list(aligned.columns), "truth": aligned.truth is not None,
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ _BLOCK = 64 << 10
 
 
 def fingerprint(source: str) -> str:
-    """SHA-256 of a local file; of one over 64 MB only of its size and 64 blocks spread over it; "" of what is no file.
+    """SHA-256 of a file; of one over 64 MB only of its size and 64 blocks; "" of what is no local file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Reading what others wrote: every failure becomes one sentence, and no memory is taken before it is checked."""
+"""Reading what others wrote: a failure becomes one sentence; no memory is taken before it is checked."""
 
 from __future__ import annotations
 

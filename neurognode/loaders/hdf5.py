@@ -102,7 +102,8 @@ class H5Node(Node):
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink) and not self.context.allow_external:
                 self.context.note(
-                    f"{path}: a link to another file ({link.filename}) was not followed; allow_external=True follows it"
+                    f"{path}: a link to another file ({link.filename}) was not followed; "
+                    "allow_external=True follows it"
                 )
                 return None
             if isinstance(link, h5py.SoftLink):

@@ -26,8 +26,9 @@ def open_recording(
     Parameters
     ----------
     source : path, URL, arrays or object
-        A file (NWB, LFADS or MATLAB v7.3 or any other HDF5, npz, netCDF; an NWB folder in Zarr), a URL, a mapping of
-        arrays, an array of shape (trial, time, unit), an `xarray.Dataset` of `Trials`, or pynapple objects.
+        A file (NWB, LFADS or MATLAB v7.3 or any other HDF5, npz, netCDF; an NWB folder in Zarr), a URL, a
+        mapping of arrays, an array of shape (trial, time, unit), an `xarray.Dataset` of `Trials`, or pynapple
+        objects.
     format : str, optional
         Name of a loader; by default the content decides, never the ending of the name.
     mapping : path or mapping, optional

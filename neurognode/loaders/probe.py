@@ -50,7 +50,8 @@ class Probe:
         self.value, self.allow_external, self.mapping = source, allow_external, mapping
         self.options = dict(options or {})
         self.path: Path | None = None
-        self.url, self.head, self._root = "", b"", None
+        self.url, self.head = "", b""
+        self._root: H5Node | None = None
         self._stream: Any = None
         if isinstance(source, (str, os.PathLike)):
             text = os.fspath(source)

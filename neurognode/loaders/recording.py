@@ -45,7 +45,8 @@ class Recording:
     Examples
     --------
     >>> import neurognode as ng
-    >>> recording = ng.open_recording({"spike_times": [[0.1, 0.2, 1.1], [0.15]], "trials": {"start_time": [0.0, 1.0]}})
+    >>> spikes = [[0.1, 0.2, 1.1], [0.15, 1.25]]
+    >>> recording = ng.open_recording({"spike_times": spikes, "trials": {"start_time": [0.0, 1.0]}})
     >>> trials = recording.align("start_time", window=(0.0, 0.3), bin_size=0.1)
     >>> trials["counts"].sel(unit=0).values
     array([[0, 1, 1],
@@ -117,14 +118,15 @@ class Recording:
         ----------
         event : str, sequence of float, mapping, or None
             A time column (``"cue_start_time"``, ``"encoding_table/boundary1_time"``), the name of a series of
-            events, times in file seconds, or several alignments at once: a mapping from a name of yours to the
-            arguments that differ, such as ``{"cue": {"event": "cue_time", "window": (-1, 1)}}``. None for data
-            that come already cut into trials.
+            events, times in file seconds, or several alignments at once: a mapping from a name of yours to
+            the arguments that differ, such as ``{"cue": {"event": "cue_time", "window": (-1, 1)}}``. None for
+            data that come already cut into trials.
         window : pair
-            Seconds from the event, such as ``(-0.3, 0.7)``; or the name of a time column, or (column, seconds),
-            at either end, which makes the trials ragged: padded, and masked in ``observed``.
+            Seconds from the event, such as ``(-0.3, 0.7)``; or the name of a time column, or (column,
+            seconds), at either end, which makes the trials ragged: padded, and masked in ``observed``.
         bin_size : float or "native"
-            Seconds. Bins are half-open. ``"native"`` (the default of sampled signals) keeps a signal's own samples.
+            Seconds. Bins are half-open. ``"native"`` (the default of sampled signals) keeps a signal's own
+            samples.
         offset : float
             Seconds added to every event.
         table : str, optional
@@ -135,8 +137,8 @@ class Recording:
             Which units; a query may use every column of the units and ``rate`` (spikes/s), ``n_spikes``,
             ``observed_time`` (s): ``"rate > 0.5"``.
         signal : str, optional
-            ``"units"``, or the series to use as activity. By default units, binned counts, dF/F or fluorescence,
-            field potentials, in that order.
+            ``"units"``, or the series to use as activity. By default units, binned counts, dF/F or
+            fluorescence, field potentials, in that order.
         inputs : str, mapping, or sequence of them, optional
             External inputs; see `neurognode.loaders.alignment.inputs.input_block`.
         behavior : str or sequence of str, optional
@@ -160,14 +162,16 @@ class Recording:
         Raises
         ------
         ValueError
-            For a name that is not in the recording (lists those that are), or bins that do not divide the window.
+            For a name that is not in the recording (lists those that are), or bins that do not divide the
+            window.
         RecordingError
             If the recording holds no activity, or none inside the windows.
 
         Examples
         --------
         >>> import neurognode as ng
-        >>> recording = ng.open_recording({"spike_times": [[0.1, 0.2, 1.1]], "trials": {"cue_time": [0.5, 1.0]}})
+        >>> given = {"spike_times": [[0.1, 0.2, 1.1]], "trials": {"cue_time": [0.5, 1.0]}}
+        >>> recording = ng.open_recording(given)
         >>> recording.align("cue_tim", window=(0, 1), bin_size=0.1)
         Traceback (most recent call last):
         ...
@@ -252,7 +256,8 @@ class Recording:
         Returns
         -------
         xarray.Dataset
-            ``rates (trial, time, unit)`` in spikes/s and ``latents (trial, time, latent)``, those the file has.
+            ``rates (trial, time, unit)`` in spikes/s and ``latents (trial, time, latent)``, those the file
+            has.
 
         Raises
         ------
@@ -323,7 +328,7 @@ def _plain(value: Any) -> Any:
 def _which_event(recording: Recording) -> str:
     events = recording.events
     if not events:
-        return "align needs an event, and this recording has none: use chop(window, bin_size=...), or give times."
+        return "align needs an event, and this recording has none: use chop(window, bin_size), or give times."
     return f"align needs an event. Allowed: {', '.join(map(repr, events[:30]))}."
 
 

@@ -71,7 +71,7 @@ def _table_of(event: str) -> str:
 
 
 def _window(contents: Contents, event: str) -> tuple[float, float] | None:
-    """A window that nine of ten trials cover, at most 2 s each way; None where trials are shorter than 0.1 s."""
+    """A window that nine of ten trials cover, at most 2 s each way; None where it would be under 0.1 s."""
     name, _, column = event.rpartition("/")
     table = contents.tables.get(name) if name else main_table(contents)
     if table is None or column not in table.names:

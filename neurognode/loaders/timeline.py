@@ -43,7 +43,7 @@ class Timeline:
 
     @property
     def regular(self) -> bool:
-        """Whether no step differs from the period by more than a quarter of it (judged on a part of long series)."""
+        """Whether no step differs from the period by over a quarter (of long series, their beginning)."""
         raise NotImplementedError
 
     def search(self, times: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ from neurognode.loaders.base import Contents, Series
 from neurognode.trials import make_trials
 
 _RESERVED = {
-    "trial", "time", "unit", "input", "covariate", "absolute_time", "counts", "activity", "inputs", "behavior",
-    "observed", "latent", "member", "sample", "session",
+    "trial", "time", "unit", "input", "covariate", "absolute_time", "counts", "activity", "inputs",
+    "behavior", "observed", "latent", "member", "sample", "session",
 }  # fmt: skip
 
 
@@ -185,8 +185,9 @@ def _before_stop(
 def _nothing_observed(contents: Contents, windows: Windows, moments: Moments) -> tuple[str]:
     from neurognode.loaders.recording import span_text
 
+    stop = windows.start + windows.n_bins * windows.bin_size
     return (
-        f"No bin of the window ({windows.start:g} to {windows.start + windows.n_bins * windows.bin_size:g} s about "
+        f"No bin of the window ({windows.start:g} to {stop:g} s about "
         f"{moments.name!r}) was observed: the recording holds {span_text(contents)}",
     )
 
@@ -211,11 +212,12 @@ def _assemble(
     columns = _trial_columns(moments, rows, request)
     units = {_free(k, columns, "unit"): v for k, v in block.columns.items()}
     window = [windows.start, round(windows.start + windows.n_bins * windows.bin_size, 9)]
+    text = "; ".join(dict.fromkeys(notes))
     trials = make_trials(
-        block.values, bin_size=windows.bin_size, kind=block.kind, start=windows.start, observed=block.observed,
-        inputs=inputs, input_names=input_names, behavior=behavior, covariate_names=covariates,
-        absolute_start=windows.zero, units=units, columns=columns,
-        attrs={"event": moments.name, "window": window, "signal": signal, "notes": "; ".join(dict.fromkeys(notes))},
+        block.values, bin_size=windows.bin_size, kind=block.kind, start=windows.start,
+        observed=block.observed, inputs=inputs, input_names=input_names, behavior=behavior,
+        covariate_names=covariates, absolute_start=windows.zero, units=units, columns=columns,
+        attrs={"event": moments.name, "window": window, "signal": signal, "notes": text},
     )  # fmt: skip
     if block.times is not None:
         trials["absolute_time"] = trials["absolute_time"].copy(data=block.times)

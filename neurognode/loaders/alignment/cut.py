@@ -22,8 +22,8 @@ _UNUSED = ("offset", "table", "signal", "behavior")
 def align_cut(aligned: Aligned, request: Request, event: Any = None) -> xr.Dataset:
     """`Trials` from data that are already trials.
 
-    `bin_size` is the width of the file's bins where the file does not give it; otherwise a multiple of it, over
-    which counts are summed and other signals averaged. `window` keeps a part of each trial.
+    `bin_size` is the width of the file's bins where the file does not give it; otherwise a multiple of it,
+    over which counts are summed and other signals averaged. `window` keeps a part of each trial.
 
     Raises
     ------
@@ -33,7 +33,8 @@ def align_cut(aligned: Aligned, request: Request, event: Any = None) -> xr.Datas
     if event not in (None, aligned.event, "trial_start", "start_time"):
         names = [aligned.event, "trial_start"]
         raise ValueError(
-            f"The trials are already cut, at {aligned.event!r}: leave out event={event!r}. {listing(event, names)}"
+            f"The trials are already cut, at {aligned.event!r}: leave out event={event!r}. "
+            f"{listing(event, names)}"
         )
     ignored = [k for k in _UNUSED if getattr(request, k)]
     if ignored:

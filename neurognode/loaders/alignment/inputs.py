@@ -25,14 +25,15 @@ def input_block(
     ----------
     specs : str, mapping, or sequence of them
         A column of numbers: a step of that size from the event to the end of the trial. A column of text: one
-        such step per value, named ``column=value``. A time column: a step of 1 from that time on. A series: its
-        mean in each bin. A mapping ``{"value": column or number, "on": column or seconds, "off": column or
-        seconds, "name": ...}`` says when the step begins and ends (seconds count from the event).
+        such step per value, named ``column=value``. A time column: a step of 1 from that time on. A series:
+        its mean in each bin. A mapping ``{"value": column or number, "on": column or seconds, "off": column
+        or seconds, "name": ...}`` says when the step begins and ends (seconds count from the event).
 
     Returns
     -------
     values : array of shape (n, n_bins, inputs)
-        A bin that is covered in part gets that part of the step. Samples that are missing hold the last value.
+        A bin that is covered in part gets that part of the step. Samples that are missing hold the last
+        value.
     names : list of str
     notes : list of str
 

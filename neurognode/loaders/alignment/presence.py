@@ -12,7 +12,7 @@ _LONGER = 3.0
 
 @dataclass(frozen=True)
 class Activity:
-    """What must be known of a train of spikes to judge its silences: number, ends and longest silence within."""
+    """What must be known of a train of spikes to judge its silences: number, ends, longest silence."""
 
     n: int
     first: float
@@ -38,7 +38,7 @@ class Activity:
 
 
 def implied_presence(train: Activity, span: tuple[float, float]) -> tuple[float, float]:
-    """From when to when a unit can be said to have been there, in seconds; infinite where nothing speaks against it.
+    """From when to when a unit was there, in seconds; infinite where nothing speaks against it.
 
     A unit without ``obs_intervals`` may have been lost (or found) part way. It is taken to be absent before
     its first spike (after its last) when that silence should have held at least 20 spikes at its own rate
@@ -87,8 +87,13 @@ def inside(intervals: np.ndarray, left: np.ndarray, right: np.ndarray, slack: fl
     return (at >= 0) & (right <= merged[safe, 1] + slack)
 
 
+def touching(low: float, high: float, left: np.ndarray, right: np.ndarray, slack: float) -> np.ndarray:
+    """Which bins touch the stretch between two spikes, both of which count as inside their bins."""
+    return (right > low + slack) & (left <= high + slack)
+
+
 def merge(intervals: np.ndarray) -> np.ndarray:
-    """Intervals in order, with those that touch or overlap made one; those that are not finite are dropped."""
+    """Intervals in order, those that touch or overlap made one, those that are not finite dropped."""
     rows = np.asarray(intervals, float).reshape(-1, 2)
     rows = rows[~np.isnan(rows).any(axis=1) & (rows[:, 1] >= rows[:, 0])]
     rows = rows[np.argsort(rows[:, 0], kind="stable")]

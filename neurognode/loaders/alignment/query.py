@@ -1,4 +1,4 @@
-"""Queries over columns, such as ``response == 'correct' and stim_present == 0``: parsed, never evaluated as code."""
+"""Queries such as ``response == 'correct' and stim_present == 0``: parsed, never evaluated as code."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def select(query: str, columns: Mapping[str, np.ndarray], n: int, what: str = "t
     --------
     >>> import numpy as np
     >>> from neurognode.loaders.alignment.query import select
-    >>> select("side == 'left' and rt < 0.5", {"side": np.array(["left", "right"]), "rt": np.array([0.3, 0.2])}, 2)
+    >>> columns = {"side": np.array(["left", "right"]), "rt": np.array([0.3, 0.2])}
+    >>> select("side == 'left' and rt < 0.5", columns, 2)
     array([ True, False])
     """
     if len(query) > _MAX_LENGTH:
@@ -100,8 +101,8 @@ class _Evaluator:
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             raise ValueError(
-                f"{self.what}={self.query!r} uses {type(node).__name__}; allowed are comparisons, and, or, not, in, "
-                "arithmetic, abs, isnan and isfinite."
+                f"{self.what}={self.query!r} uses {type(node).__name__}; allowed are comparisons, and, or, "
+                "not, in, arithmetic, abs, isnan and isfinite."
             )
         return method(node)
 
@@ -184,7 +185,7 @@ class _Evaluator:
                 same, other = (a, b) if text[0] else (b, a)
                 shown = sorted({str(v) for v in np.atleast_1d(same)})[:10]
                 raise ValueError(
-                    f"{self.what}={self.query!r} compares text with numbers. The text holds: {', '.join(shown)}."
+                    f"{self.what}={self.query!r} compares text with numbers. The text: {', '.join(shown)}."
                     if other.ndim == 0
                     else f"{self.what}={self.query!r} compares numbers with text."
                 )

@@ -27,7 +27,8 @@ def native_step(series: Series, bin_size: float | str | None) -> tuple[float, in
     Returns
     -------
     (bin_size, factor) : (float, int)
-        `factor` is 0 where a bin is not a whole number of samples; only signals that can be averaged allow that.
+        `factor` is 0 where a bin is not a whole number of samples; only signals that can be averaged allow
+        that.
 
     Raises
     ------
@@ -49,13 +50,13 @@ def native_step(series: Series, bin_size: float | str | None) -> tuple[float, in
         return float(bin_size), 0
     options = [period * k for k in sorted({max(factor, 1), max(factor, 1) + 1})]
     raise ValueError(
-        f"bin_size={bin_size:g} s: {series.name!r} is already binned at {period:g} s, so a bin must be a whole number "
-        f"of those. The nearest: {' or '.join(f'{o:g}' for o in options)} s."
+        f"bin_size={bin_size:g} s: {series.name!r} is already binned at {period:g} s, so a bin must be a "
+        f"whole number of those. The nearest: {' or '.join(f'{o:g}' for o in options)} s."
     )
 
 
 def on_native(series: Series, windows: Windows, factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """Samples as they are, or sums of `factor` neighbours, starting with the sample nearest to each window's start.
+    """Samples as they are, or sums of `factor` neighbours, from the sample nearest to each window's start.
 
     Returns
     -------
@@ -90,7 +91,7 @@ def on_native(series: Series, windows: Windows, factor: int) -> tuple[np.ndarray
 def on_bins(
     series: Series, windows: Windows, edges: tuple[np.ndarray, np.ndarray] | None = None
 ) -> np.ndarray:
-    """Average in every bin that holds samples, or interpolate at its centre where samples lie close on both sides.
+    """Average in bins that hold samples; interpolate at the centre where samples lie close on both sides.
 
     Parameters
     ----------

@@ -79,7 +79,10 @@ def no_activity(contents: Contents) -> str:
     )
     if broken:
         return f"The recording has no neural activity that can be used ({broken.rstrip('.')})"
-    return "The recording holds no neural activity: no spike times, binned counts, fluorescence or field potentials"
+    return (
+        "The recording holds no neural activity: no spike times, binned counts, fluorescence or field "
+        "potentials"
+    )
 
 
 def _instead(usable: dict[str, Series]) -> str:

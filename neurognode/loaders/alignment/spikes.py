@@ -8,7 +8,14 @@ import numpy as np
 
 from neurognode.errors import RecordingError, one_of
 from neurognode.loaders.alignment.grid import count_spikes, sorted_finite, tolerance
-from neurognode.loaders.alignment.presence import Activity, OutsideTrials, implied_presence, inside, merge
+from neurognode.loaders.alignment.presence import (
+    Activity,
+    OutsideTrials,
+    implied_presence,
+    inside,
+    merge,
+    touching,
+)
 from neurognode.loaders.alignment.signal import Block, pick_units
 from neurognode.loaders.alignment.windows import Windows
 from neurognode.loaders.base import Contents, Table, Units
@@ -98,8 +105,8 @@ def _observed_time(
     merged = merge(intervals)
     if only is None:
         return float((merged[:, 1] - merged[:, 0]).sum())
-    low, high = (np.searchsorted(merged[:, 0], only.trials[:, 0] + 1e-9) - 1, merged[:, 1])
-    inside_own = (low >= 0) & (only.trials[:, 0] < high[np.maximum(low, 0)] + 1e-9)
+    at = np.searchsorted(merged[:, 0], only.trials[:, 0] + 1e-9) - 1
+    inside_own = (at >= 0) & (only.trials[:, 0] < merged[np.maximum(at, 0), 1] + 1e-9)
     return float((only.trials[:, 1] - only.trials[:, 0])[inside_own].sum())
 
 
@@ -199,18 +206,19 @@ def _mark_observed(
     everyone = Activity.pooled(trains)
     span = (min(span[0], everyone.first), max(span[1], everyone.last))
     low, high = implied_presence(everyone, span) if presence == "auto" else (-np.inf, np.inf)
-    bounds = np.array([[max(span[0], low), min(span[1], high)]])
-    mask = inside(bounds, left, right, slack)
+    mask = touching(max(span[0], low), min(span[1], high), left, right, slack)
     if outside is not None and outside.verdict:
         mask &= inside(outside.trials, left, right, slack)
         block.notes.append(
             "no spike lies between trials: the file holds only the trials, the rest is not observed"
         )
-    own = [_own_intervals(source, int(i), t, presence, span) for i, t in zip(chosen, trains)]
-    absent = [i for i, (_, implied) in enumerate(own) if implied]
+    own = [
+        _own_bins(source, int(i), t, presence, (*span, left, right, slack)) for i, t in zip(chosen, trains)
+    ]
+    absent = sum(implied for _, implied in own)
     if absent:
         block.notes.append(
-            f"{len(absent)} of {len(own)} units have no spikes in a part of the recording where many were due; "
+            f"{absent} of {len(own)} units have no spikes in a part of the recording where many were due; "
             'they count as not observed there (presence="file" counts them as silent)'
         )
     block.values[~mask] = 0
@@ -219,24 +227,25 @@ def _mark_observed(
         return
     check_bytes(block.values.size, source.where, what="the mask")
     full = np.empty(block.values.shape, bool)
-    for k, (intervals, _) in enumerate(own):
-        full[:, :, k] = mask if intervals is None else mask & inside(intervals, left, right, slack)
+    for k, (bins, _) in enumerate(own):
+        full[:, :, k] = mask if bins is None else mask & bins
     block.values *= full
     block.observed = full
 
 
-def _own_intervals(
-    source: Units, index: int, train: Activity, presence: str, span: tuple[float, float]
+def _own_bins(
+    source: Units, index: int, train: Activity, presence: str, grid: tuple[Any, ...]
 ) -> tuple[np.ndarray | None, bool]:
-    """When one unit was observed, None for always; and whether that was inferred."""
+    """Bins in which one unit was observed, None for all; and whether that was inferred."""
+    start, stop, left, right, slack = grid
     intervals = source.intervals(index)
     if intervals is not None:
-        return intervals, False
+        return inside(intervals, left, right, slack), False
     if presence == "file":
         return None, False
     if presence == "spikes":
-        return np.array([[train.first, train.last]]), False
-    low, high = implied_presence(train, span)
+        return touching(train.first, train.last, left, right, slack), False
+    low, high = implied_presence(train, (start, stop))
     if np.isinf(low) and np.isinf(high):
         return None, False
-    return np.array([[low, high]]), True
+    return touching(low, high, left, right, slack), True

@@ -85,8 +85,8 @@ def make_windows(
     check_positive(bin_size, "bin_size")
     if isinstance(window, str) or not isinstance(window, Sequence) or len(window) != 2:
         raise ValueError(
-            f"window={window!r} must be a pair of seconds such as (-0.3, 0.7), or name a time column to end at, "
-            'such as (0.0, "stop_time").'
+            f"window={window!r} must be a pair of seconds such as (-0.3, 0.7), or name a time column to "
+            'end at, such as (0.0, "stop_time").'
         )
     zero = moments.times[rows] + offset
     ends = [_end(moments, rows, zero, part, mode) for part in window]

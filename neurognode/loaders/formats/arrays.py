@@ -13,18 +13,21 @@ from neurognode.loaders.base import Aligned, Contents, ListUnits, Loader, Series
 from neurognode.loaders.probe import Probe
 from neurognode.loaders.timeline import RegularTimeline, StampedTimeline, Timeline
 
-_KEYS = ("spike_times", "trials", "tables", "series", "counts", "activity", "subject", "session", "obs_intervals",
-         "unit_columns", "unit_ids", "inputs", "behavior", "columns", "observed", "lengths", "kind")  # fmt: skip
+_KEYS = (
+    "spike_times", "trials", "tables", "series", "counts", "activity", "subject", "session", "obs_intervals",
+    "unit_columns", "unit_ids", "inputs", "behavior", "columns", "observed", "lengths", "kind",
+)  # fmt: skip
 
 
 class Arrays(Loader):
     """Arrays in memory.
 
-    A mapping may hold ``spike_times`` (a list of arrays, seconds), ``obs_intervals`` (a list of (k, 2) arrays),
-    ``unit_ids``, ``unit_columns``, ``trials`` (a mapping of columns), ``tables`` (several of them), ``series``
-    (name to ``{"data": (time, channel), "times" or "rate" and "start", "unit", "role"}``); or data already cut:
-    ``counts`` or ``activity`` (trial, time, unit) with ``inputs``, ``behavior``, ``observed``, ``lengths`` (bins of
-    each trial) and ``columns``. A bare array of three axes is the latter. `Trials` come back as they are.
+    A mapping may hold ``spike_times`` (a list of arrays, seconds), ``obs_intervals`` (a list of (k, 2)
+    arrays), ``unit_ids``, ``unit_columns``, ``trials`` (a mapping of columns), ``tables`` (several of them),
+    ``series`` (name to ``{"data": (time, channel), "times" or "rate" and "start", "unit", "role"}``); or data
+    already cut: ``counts`` or ``activity`` (trial, time, unit) with ``inputs``, ``behavior``, ``observed``,
+    ``lengths`` (bins of each trial) and ``columns``. A bare array of three axes is the latter. `Trials` come
+    back as they are.
     """
 
     name = "arrays"
@@ -185,6 +188,7 @@ def series_from(name: str, given: Mapping[str, Any]) -> Series:
     else:
         raise ValueError(f"series {name!r} needs times, or rate (Hz) and start (s).")
     return Series(
-        name, name, str(given.get("kind", "array")), str(given.get("role", "behavior")), data.shape, data.dtype,
-        str(given.get("unit", "")), lambda rows: data[rows], make, angle=bool(given.get("angle", False)),
+        name, name, str(given.get("kind", "array")), str(given.get("role", "behavior")), data.shape,
+        data.dtype, str(given.get("unit", "")), lambda rows: data[rows],
+        make, angle=bool(given.get("angle", False)),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Datasets of an HDF5 file as the program that wrote them saw them; MATLAB reverses axes and points at cells."""
+"""Datasets as the program that wrote them saw them; MATLAB reverses axes and points at cells."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Datasets:
         return values.reshape(-1)
 
     def lists(self, path: str) -> list[np.ndarray]:
-        """One array per unit: the datasets of a group in order of name, the entries of a cell, or one dataset."""
+        """One array per unit: datasets of a group in order of name, entries of a cell, or one dataset."""
         node = self.node(path)
         if node.is_group:
             names = sorted(node.keys(), key=_natural)

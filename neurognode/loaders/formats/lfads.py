@@ -40,7 +40,8 @@ class LFADS(Loader):
             raise RecordingError(f"The splits do not fit together: shapes {shapes}", where=probe.name)
         if any(0 in s for s in shapes.values()) or any(n.dtype.kind not in "fiu" for n in sets.values()):
             raise RecordingError(f"The trials are empty or no numbers: shapes {shapes}", where=probe.name)
-        shape = (sum(s[0] for s in shapes.values()), *next(iter(shapes.values()))[1:])
+        _, n_bins, n_units = next(iter(shapes.values()))
+        shape = (sum(s[0] for s in shapes.values()), n_bins, n_units)
         own = bin_size if bin_size is not None else _stated_bin(probe.root)
         file = _File(probe.root, sets, shape, own)
         first = next(iter(sets.values()))
@@ -124,7 +125,9 @@ class _File:
 
     def column_names(self) -> list[str]:
         """Datasets with one value per trial in every split."""
-        suffixes = [k.split("_", 1)[1] for k in self.root.keys() if k.startswith(f"{next(iter(self.sets))}_")]
+        first = f"{next(iter(self.sets))}_"
+        names: list[str] = self.root.keys()
+        suffixes = [name.removeprefix(first) for name in names if name.startswith(first)]
         found = []
         for name in suffixes:
             nodes = [self.root.child(f"{s}_{name}") for s in self.sets]

@@ -12,15 +12,17 @@ A mapping is a dict or a YAML file::
         start_time: {path: behavior/reversal_events, row: 0, as: samples}
         stop_time: {path: behavior/reversal_events, row: 1, as: samples}
 
-``spike_times`` names a group or MATLAB cell with one list of times per unit, or ``{path, index}`` for one long list with
-the end of each unit's part; ``trials`` is short for a table of that name; ``cut`` is ``{path, axes: [trial, time,
-unit], kind, bin_size}`` for data that are trials already. ``as: samples`` turns positions in ``times`` into seconds
-(``base: 1`` where they count from 1). Columns of text may be MATLAB's or HDF5's. In MATLAB files axes are as in MATLAB.
+``spike_times`` names a group or MATLAB cell with one list of times per unit, or ``{path, index}`` for one
+long list with the end of each unit's part; ``trials`` is short for a table of that name; ``cut`` is ``{path,
+axes: [trial, time, unit], kind, bin_size}`` for data that are trials already. ``as: samples`` turns positions
+in ``times`` into seconds (``base: 1`` where they count from 1). Columns of text may be MATLAB's or HDF5's. In
+MATLAB files axes are as in MATLAB.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -185,7 +187,7 @@ class _Reader:
                 raise RecordingError(
                     "mapping: the index of spike_times does not fit", where=str(given["index"])
                 )
-            spikes = [flat[a:b] for a, b in zip(bounds[:-1], bounds[1:])]
+            spikes = [flat[a:b] for a, b in itertools.pairwise(bounds)]
         else:
             paths = (
                 [given]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import zipfile
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,9 +20,10 @@ _FINDR_BIN = 0.01
 class Npz(Loader):
     """An ``.npz`` file.
 
-    FINDR's: ``spikes (trial, time, unit)``, ``externalinputs`` or ``clicks``, ``lengths``, ``times``, ``choices``;
-    its bins are 10 ms. Any other: the first array of three axes, or an array of two axes with ``lengths`` that add
-    up to its first. Arrays with one value per trial become columns. Pickled objects are never loaded.
+    FINDR's: ``spikes (trial, time, unit)``, ``externalinputs`` or ``clicks``, ``lengths``, ``times``,
+    ``choices``; its bins are 10 ms. Any other: the first array of three axes, or an array of two axes with
+    ``lengths`` that add up to its first. Arrays with one value per trial become columns. Pickled objects are
+    never loaded.
     """
 
     name = "npz"
@@ -118,11 +119,9 @@ def _findr(shapes: _Headers, read: Any, bin_size: float) -> Contents:
             else spikes
         )
 
-    notes = [
-        f"FINDR's files do not say how wide their bins are: {bin_size:g} s is taken (bin_size=... says otherwise)"
-    ]
+    notes = [f"FINDR's files do not say how wide their bins are: {bin_size:g} s is taken (or say bin_size=)"]
     aligned = Aligned(
-        load=values, shape=shape, kind="counts", bin_size=bin_size, extras=extras,
+        load=values, shape=cast("tuple[int, int, int]", shape), kind="counts", bin_size=bin_size, extras=extras,
         columns=tuple(_columns(shapes, shape[0], ("lengths", "times"))),
     )  # fmt: skip
     return Contents("npz", version="FINDR", aligned=aligned, notes=notes)
@@ -187,7 +186,8 @@ def _joined(shapes: _Headers, read: Any, bin_size: float | None, where: str) -> 
         return {"columns": {k: read(k) for k in names}, "observed": within_length(lengths, (n, longest))}
 
     aligned = Aligned(
-        load=values, shape=(n, longest, width), kind="counts" if shapes[name][1].kind in "iu" else "continuous",
+        load=values, shape=(n, longest, width),
+        kind="counts" if shapes[name][1].kind in "iu" else "continuous",
         bin_size=bin_size, extras=extras, columns=tuple(names),
     )  # fmt: skip
     notes = (

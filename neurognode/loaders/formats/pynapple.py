@@ -50,8 +50,8 @@ def _add(contents: Contents, name: str, item: Any) -> None:
         support = np.stack([np.asarray(item.time_support.start), np.asarray(item.time_support.end)], axis=1)
         columns = {c: np.asarray(item[c]) for c in item.metadata_columns if c != "rate"}
         contents.units = ListUnits(
-            [np.asarray(item[k].t) for k in keys], ids=np.array(keys), intervals=[support] * len(keys), columns=columns,
-            where=name,
+            [np.asarray(item[k].t) for k in keys], ids=np.array(keys), intervals=[support] * len(keys),
+            columns=columns, where=name,
         )  # fmt: skip
     elif kind in ("Tsd", "TsdFrame"):
         role = "counts" if np.asarray(item.d[:1]).dtype.kind in "iu" and np.ndim(item.d) == 2 else "behavior"

@@ -84,7 +84,8 @@ def _current(column: str) -> str:
 def _column_names(node: Node) -> list[str]:
     listed = node.attr("colnames")
     names = [str(c).strip() for c in np.atleast_1d(listed)] if listed is not None else []
-    children = [k for k in node.keys() if k != "id" and not k.endswith("_index")]
+    entries: list[str] = node.keys()
+    children = [k for k in entries if k != "id" and not k.endswith("_index")]
     return [c for c in names if c in children] + [c for c in children if c not in names]
 
 

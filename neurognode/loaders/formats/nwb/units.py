@@ -11,7 +11,8 @@ from neurognode.loaders.nodes import Node
 
 _MAX_UNITS = 1_000_000
 _NOT_COLUMNS = (
-    "spike_times", "obs_intervals", "electrodes", "waveform_mean", "waveform_sd", "waveforms", "electrode_group",
+    "spike_times", "obs_intervals", "electrodes", "waveform_mean", "waveform_sd", "waveforms",
+    "electrode_group",
 )  # fmt: skip
 
 
