@@ -15,8 +15,7 @@ _HOMES = {
     "interpret_run": "steps",
     "compare_run": "steps",
     "export_run": "steps",
-    "Space": "space",
-    "sweep": "sweep",
+    "report_run": "steps",
 }
 __all__ = list(_HOMES)
 

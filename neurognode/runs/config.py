@@ -25,7 +25,7 @@ class Source(_Part):
     """The recording: where it was, what it was, how it was opened."""
 
     path: str
-    sha256: str = ""
+    source_hash: str = ""
     format: str | None = None
     options: dict[str, Any] = {}
 

@@ -3,15 +3,16 @@
 Layout, version 1::
 
     config.yaml           what was asked for, with versions, seed, git commit and the recording's hash
-    weights/              the fitted model or ensemble: safetensors and JSON
+    split.json            which trials tested the fit, which units were held out
+    status.json           whether the fit was finished, and how long it took
+    weights.safetensors   the fitted model or ensemble, its settings as JSON in the header
     checkpoints/          training states, there until the fit is finished
     history.csv           training, a row a step and member
     metrics.json          scores of the model and of the baselines, on test trials
     latents.nc            latents of all trials (trial, time, latent), with spread over members
     latents.nwb           the same for other tools, as NWB
     portrait.nc           fixed points, manifolds, cycles of the flow
-    agreement.json        how far the members' portraits agree
-    verdicts.json         the hypotheses and what was found about them
+    verdicts.nc         the hypotheses and what was found about them
     report.html           all of it to read
     log.txt               what happened when
 """
@@ -29,8 +30,10 @@ from typing import Any
 import numpy as np
 
 from neurognode.errors import RunError
-from neurognode.files import atomic_path, sha256
+from neurognode.files import atomic_path
 from neurognode.runs.config import RunConfig, plain
+
+WEIGHTS = "weights.safetensors"
 
 
 class Run:
@@ -72,20 +75,31 @@ class Run:
     # ---------------------------------------------------------------- reading
 
     def __repr__(self) -> str:
-        parts = ("weights", "metrics.json", "latents.nc", "portrait.nc", "verdicts.json", "report.html")
+        parts = (WEIGHTS, "metrics.json", "latents.nc", "portrait.nc", "verdicts.nc", "report.html")
         there = [name for name in parts if (self.path / name).exists()]
         model = self.config.model
         size = f"{model.members} x " if model.members > 1 else ""
+        state = "" if not there or self.is_finished else "\n  state      the fit was interrupted"
         return (
             f"Run {str(self.path)!r}\n  recording  {self.config.recording.path}\n"
             f"  model      {size}{model.kind}(latent_dim={model.arguments.get('latent_dim', 'default')})\n"
-            f"  holds      {', '.join(there) or 'its configuration only; the fit was not finished'}"
+            f"  holds      {', '.join(there) or 'its configuration only; the fit was not finished'}{state}"
         )
 
     @property
     def is_fitted(self) -> bool:
+        """Whether there are weights, of a finished fit or an interrupted one."""
+        return (self.path / WEIGHTS).is_file()
+
+    @property
+    def is_finished(self) -> bool:
         """Whether the fit was finished."""
-        return (self.path / "weights").exists()
+        return bool(self.status.get("finished"))
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """How the fit ended: ``finished``, ``stopped`` and ``seconds`` of each member; empty before."""
+        return self.read_json("status.json") or {}
 
     @property
     def fits(self) -> Any:
@@ -103,7 +117,7 @@ class Run:
             )
         from neurognode import models
 
-        return models.load(self.path / "weights")
+        return models.load(self.path / WEIGHTS)
 
     def recording(self, path: str | os.PathLike[str] | None = None) -> Any:
         """Open the run's recording, here or where it was moved to.
@@ -117,12 +131,14 @@ class Run:
 
         source = self.config.recording
         where = Path(path) if path is not None else self._find_recording()
-        if source.sha256 and where.is_file() and sha256(where) != source.sha256:
+        opened = open_recording(where, format=source.format, **source.options)
+        if source.source_hash and opened.source_hash and opened.source_hash != source.source_hash:
             raise RunError(
-                f"{os.fspath(where)!r} is not the recording this run was fitted on (its SHA-256 differs from "
-                f"{source.sha256[:12]}…): name the right one with --recording PATH."
+                f"{os.fspath(where)!r} is not the recording this run was fitted on (its content differs): "
+                f"name "
+                "the right one with --recording PATH."
             )
-        return open_recording(where, format=source.format, **source.options)
+        return opened
 
     def _find_recording(self) -> Path:
         stored = Path(self.config.recording.path)
@@ -173,7 +189,7 @@ class Run:
     @property
     def verdicts(self) -> Any:
         """The verdicts, or None before `compare`."""
-        path = self.path / "verdicts.json"
+        path = self.path / "verdicts.nc"
         if not path.is_file():
             return None
         from neurognode.hypotheses import Verdicts

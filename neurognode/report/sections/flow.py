@@ -66,11 +66,18 @@ def _figures(content: Content, portrait: Any) -> list[Figure]:
             )
         picture = svg(
             lambda ax: plot.flow_field(
-                field, states, fixed_points=fixed.points[shown],
-                kinds=[plain_kind(k) for k in fixed.kind[shown]], trials=[c.orbit for c in portrait.cycles[:2]], colours=["#c2579f"] * 2, ax=ax,
+                field,
+                states,
+                fixed_points=fixed.points[shown],
+                kinds=[plain_kind(k) for k in fixed.kind[shown]],
+                trials=[c.orbit for c in portrait.cycles[:2]],
+                colours=["#c2579f"] * 2,
+                ax=ax,
             ),
-            name="flow", size=(6.4, 5.0), label="Flow field with fixed points and the visited region",
-        )  # fmt: skip
+            name="flow",
+            size=(6.4, 5.0),
+            label="Flow field with fixed points and the visited region",
+        )
         cycle = " The closed line is a periodic orbit." if portrait.cycles else ""
         text = f"Flow with fixed points; colour is speed in latent units per second.{share}{cycle}"
         figures.append(Figure(text, picture, size="double"))
@@ -108,11 +115,15 @@ def _tables(portrait: Any) -> list[Table]:
     if portrait.cycles:
         rows = [
             (
-                f"{k + 1}", "stable" if c.stable else "unstable", f"{number(c.period)} s",
-                f"{number(1 / c.period)} Hz", f"{c.inside:.0%}", ", ".join(number(abs(m)) for m in c.multipliers[:4]),
+                f"{k + 1}",
+                "stable" if c.stable else "unstable",
+                f"{number(c.period)} s",
+                f"{number(1 / c.period)} Hz",
+                f"{c.inside:.0%}",
+                ", ".join(number(abs(m)) for m in c.multipliers[:4]),
             )
             for k, c in enumerate(portrait.cycles[:6])
-        ]  # fmt: skip
+        ]
         names = ("cycle", "type", "period", "frequency", "inside the data", "Floquet multipliers (size)")
         tables.append(Table(names, rows, title="Periodic orbits", text=(0, 1)))
     tables.append(_slow_set(portrait))
@@ -128,10 +139,15 @@ def _fixed_points(portrait: Any, shown: np.ndarray) -> Table:
         constants = ", ".join(_milliseconds(v.real) for v in values[:4]) + (" …" if len(values) > 4 else "")
         rows.append(
             (
-                str(i + 1), str(fixed.kind[k]), "yes" if fixed.inside[k] else "no: extrapolated", rates,
-                constants, number(float(fixed.frequencies[k].max())), f"{portrait.basin_shares[k]:.0%}",
+                str(i + 1),
+                str(fixed.kind[k]),
+                "yes" if fixed.inside[k] else "no: extrapolated",
+                rates,
+                constants,
+                number(float(fixed.frequencies[k].max())),
+                f"{portrait.basin_shares[k]:.0%}",
             )
-        )  # fmt: skip
+        )
     names = (
         "point",
         "type",
@@ -142,7 +158,7 @@ def _fixed_points(portrait: Any, shown: np.ndarray) -> Table:
         "basin",
     )
     left = int(fixed.isolated.sum()) - len(shown)
-    note = "Time constants: time to shrink e-fold, or to grow (marked ↑). Basin: share of visited states it draws."
+    note = "Time constants: time to shrink e-fold, or to grow (↑). Basin: share of visited states drawn in."
     note += f" {left} more are in portrait.nc." if left > 0 else ""
     if (~fixed.isolated).any():
         note += " A continuum of further fixed points was found and is not listed."

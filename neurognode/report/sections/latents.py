@@ -26,17 +26,20 @@ def latents(content: Content) -> Section:
         figures.append(
             Figure(
                 f"Single trials in latent space, {named}. Drag to turn, use the slider to move through time."
-                + _axes_note(n_latents) + _marks_note(content),
+                + _axes_note(n_latents)
+                + _marks_note(content),
                 space=space(content, colours),
                 size="wide",
                 legend=colours.legend,
             )
-        )  # fmt: skip
+        )
     if n_latents > 1:
         picture = svg(
             lambda ax: plot.trajectories(values, condition=content.groups, ax=ax),
-            name="paths", size=(4.6, 4.0), label="Single-trial paths in the plane of most latent variance",
-        )  # fmt: skip
+            name="paths",
+            size=(4.6, 4.0),
+            label="Single-trial paths in the plane of most latent variance",
+        )
         figures.append(
             Figure(f"Single trials in the plane of most latent variance, {named}; dots mark starts.", picture)
         )
@@ -63,9 +66,10 @@ def _notes(content: Content) -> list[str]:
     if encoder is None or "causal" in str(encoder):
         return []
     return [
-        f"The encoder ({encoder}) reads each trial in both directions. Latents before an event may therefore know "
-        "what comes after it: do not read a difference before the event as prediction by the brain. Refit with "
-        "--encoder causal_gru to see what can be told from the past alone."
+        f"The encoder ({encoder}) reads each trial in both directions. Latents before an event may "
+        "therefore know what comes after it: do not read a difference before the event as prediction by "
+        "the brain. Refit "
+        "with --encoder causal_gru to see what can be told from the past alone."
     ]
 
 

@@ -20,8 +20,9 @@ def verdicts(content: Content) -> Section | None:
         for v in ranked
     ]
     lead = (
-        "Each hypothesis was tested on the fitted flow of every member. Supported: the statistic differs from "
-        "its null and the members agree. Rejected: the flow contradicts it. Cannot tell: data or fits do not "
+        "Each hypothesis was tested on the fitted flow of every member. Supported: the statistic "
+        "differs from its null and the members agree. Rejected: the flow contradicts it. Cannot tell: "
+        "data or fits do not "
         "decide."
     )
     return Section("verdicts", "Verdicts", lead, verdicts=entries)

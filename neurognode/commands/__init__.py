@@ -1,0 +1,16 @@
+"""The commands of `neurognode`, one file each. Heavy rooms are imported when a command runs."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to the application, in the order of the help text."""
+    from neurognode.commands.demo import demo
+    from neurognode.commands.fit import fit
+    from neurognode.commands.inspect import inspect
+    from neurognode.commands.stages import compare, evaluate, export, interpret, report
+
+    for command in (inspect, fit, evaluate, interpret, compare, report, export, demo):
+        app.command()(command)

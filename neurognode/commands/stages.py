@@ -1,0 +1,72 @@
+"""`neurognode evaluate | interpret | compare | report | export RUN`: one step on a run folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurognode.commands.chain import say, say_portrait, say_scores, say_verdicts
+from neurognode.commands.options import Moved, RunFolder, given, several
+
+
+def evaluate(
+    run: RunFolder,
+    recording: Moved = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Score a run on its test trials, beside baselines."""
+    from neurognode.runs import evaluate_run, load_run
+
+    metrics = evaluate_run(load_run(run), recording=recording)
+    if as_json:
+        typer.echo(json.dumps(metrics, indent=1))
+    else:
+        say_scores(metrics)
+
+
+def interpret(run: RunFolder) -> None:
+    """Draw the portrait of a run's flow: fixed points, slow manifolds, cycles. Needs no recording."""
+    from neurognode.runs import interpret_run, load_run
+
+    say_portrait(interpret_run(load_run(run)))
+
+
+def compare(
+    run: RunFolder,
+    recording: Moved = None,
+    hypotheses: Annotated[
+        list[str] | None, typer.Option("--hypothesis", help="Which; all by default.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Test the hypotheses on a run's members and write the verdicts."""
+    from neurognode.runs import compare_run, load_run
+
+    options = given(hypotheses=several(hypotheses))
+    say_verdicts(compare_run(load_run(run), recording=recording, progress=not quiet, **options))
+
+
+def report(
+    run: RunFolder,
+    recording: Moved = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; report.html in the run folder.")] = None,
+) -> None:
+    """Write the HTML report of a run, with whatever steps have been done."""
+    from neurognode.runs import load_run, report_run
+
+    say(str(report_run(load_run(run), recording=recording, path=out)))
+
+
+def export(
+    run: RunFolder,
+    to: Annotated[str, typer.Option(help="nwb, netcdf, lfads_hdf5 or a plug-in's exporter.")] = "nwb",
+    recording: Moved = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; in the run folder by default.")] = None,
+) -> None:
+    """Write a run's latents, rates, fixed points and verdicts for other tools."""
+    from neurognode.runs import export_run, load_run
+
+    say(str(export_run(load_run(run), to=to, path=out, recording=recording)))

@@ -1,0 +1,10 @@
+"""The steps of a run, in order; each reads and writes one run folder."""
+
+from neurognode.runs.steps.compare import compare_run
+from neurognode.runs.steps.evaluate import evaluate_run
+from neurognode.runs.steps.export import export_run
+from neurognode.runs.steps.fit import fit_run
+from neurognode.runs.steps.interpret import interpret_run
+from neurognode.runs.steps.report import report_run
+
+__all__ = ["compare_run", "evaluate_run", "export_run", "fit_run", "interpret_run", "report_run"]

@@ -1,0 +1,143 @@
+"""Fit: from a configuration to weights, history and latents in a run folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import xarray as xr
+
+from neurognode.errors import RunError
+from neurognode.files import atomic_path
+from neurognode.runs.config import RunConfig, plain
+from neurognode.runs.folder import WEIGHTS, Run, clean_dataset, load_run
+from neurognode.runs.log import logging_to
+from neurognode.runs.partition import Partition, partition
+from neurognode.runs.prepare import check_device, controlled, cut, estimator, model_arguments
+from neurognode.runs.provenance import provenance
+
+
+def fit_run(
+    config: RunConfig,
+    out: str | os.PathLike[str],
+    *,
+    recording: Any = None,
+    trials: xr.Dataset | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    callbacks: Any = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Run:
+    """Fit what a configuration says and leave a run folder.
+
+    Parameters
+    ----------
+    config : RunConfig
+        What to fit to what.
+    out : path
+        The folder to make, or with `resume` the one to go on with.
+    recording : Recording, optional
+        Opened already; otherwise it is opened from the configuration.
+    trials : Dataset, optional
+        Aligned already, by the same configuration.
+    resume : bool
+        Go on with an unfinished fit in `out`, from its checkpoints.
+    progress : bool
+        Show a bar.
+    callbacks : sequence, optional
+        Told of every step.
+    tell : callable
+        Called with one line about every stage.
+
+    Returns
+    -------
+    Run
+        Its `status` says whether the fit was finished or interrupted; either way it loads.
+
+    Raises
+    ------
+    RunError
+        If `out` exists and is not to be resumed, or belongs to other data.
+    ValueError, RecordingError, FitError
+        If the data or settings do not allow a fit; no folder is left behind by the first two.
+    """
+    config = config.model_copy(deep=True)
+    check_device(str(config.model.arguments.get("device", "auto")))
+    config.model.arguments = plain(model_arguments(config.model.arguments))
+    if trials is None:
+        trials = cut(recording if recording is not None else _open(config), config.alignment)
+    config.recording.source_hash = str(trials.attrs.get("source_hash", ""))
+    parts = partition(trials, config.split, config.condition)
+    train = controlled(parts.train(trials), config.control, config.seed)
+    run = _folder(config, out, resume)
+    run.write_json("split.json", parts.to_json())
+    held_in = trials["unit"].values[~parts.is_held_out]
+    (run.path / "checkpoints").mkdir(exist_ok=True)
+    model = estimator(
+        config,
+        encode_units=held_in.tolist() if parts.is_held_out.any() else None,
+        checkpoint=run.path / "checkpoints" / "training.safetensors",
+        resume=resume,
+        progress=progress,
+        callbacks=callbacks,
+    )
+    tell(
+        f"{train.sizes['trial']} trials to fit, {int(parts.is_test.sum())} to test, {len(held_in)} units seen"
+    )
+    with logging_to(run.path / "log.txt") as log:
+        log.info("fit starts: %s", config.command or "from Python")
+        model.fit(train)
+        _keep(run, model, trials, parts)
+        log.info("fit ends: %s", run.status["stopped"])
+    return run
+
+
+def _open(config: RunConfig) -> Any:
+    from neurognode.loaders import open_recording
+
+    return open_recording(config.recording.path, format=config.recording.format, **config.recording.options)
+
+
+def _folder(config: RunConfig, out: str | os.PathLike[str], resume: bool) -> Run:
+    config.provenance = provenance()
+    if not resume:
+        return Run.create(out, config)
+    run = load_run(out)
+    if run.config.recording.source_hash != config.recording.source_hash:
+        raise RunError(f"{os.fspath(out)!r} was begun on another recording; name another --out.")
+    same = {"alignment", "split", "model", "control", "seed"}
+    if run.config.model_dump(include=same) != config.model_dump(include=same):
+        raise RunError(f"{os.fspath(out)!r} was begun with other settings; name another --out.")
+    return run
+
+
+def _keep(run: Run, model: Any, trials: xr.Dataset, parts: Partition) -> None:
+    """Write everything the fit has left, weights first."""
+    model.save(run.path / WEIGHTS)
+    run.write_history(model.history_)
+    members = getattr(model, "members_", [model])
+    stopped = [member.stopped_ for member in members]
+    finished = len(members) == run.config.model.members and "interrupted" not in stopped
+    run.write_json(
+        "status.json",
+        {
+            "finished": finished,
+            "stopped": stopped,
+            "seconds": [member.fit_seconds_ for member in members],
+            "steps": [member.n_steps_ for member in members],
+            "validation_score": [member.validation_score_ for member in members],
+            "reference": getattr(model, "reference_", 0),
+        },
+    )
+    latents = model.transform(trials)
+    dataset = latents.to_dataset(name="latents").assign_coords(is_test=("trial", parts.is_test))
+    if hasattr(model, "members_") and len(members) > 1:
+        each = model.transform(trials, members=True)
+        dataset["member_latents"] = each.drop_vars([c for c in each.coords if c not in each.dims])
+    with atomic_path(run.path / "latents.nc") as temporary:
+        clean_dataset(dataset).to_netcdf(temporary, engine="h5netcdf")
+    if finished:
+        for left in (run.path / "checkpoints").glob("*"):
+            left.unlink()
+        (run.path / "checkpoints").rmdir()
