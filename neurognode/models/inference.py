@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurognode.models.data import Batch, TrialTensors
 from neurognode.models.network import LatentNetwork
+from neurognode.training.devices import cpu_threads
 from neurognode.training.randomness import seeded, stream
 
 _ROWS = 512
@@ -44,7 +45,7 @@ def posterior(
     found: dict[str, list[np.ndarray]] = {}
     n_bins = data.values.shape[1]
     network.eval()
-    with torch.no_grad(), seeded(stream(seed, 3)):
+    with torch.no_grad(), cpu_threads(1), seeded(stream(seed, 3)):
         for batch in _pieces(data, max(_ROWS // max(n_samples, 1), 1)):
             for name, value in _draw(network, batch, n_samples, reduce).items():
                 full = np.full((*value.shape[:-2], n_bins, value.shape[-1]), np.nan, np.float32)

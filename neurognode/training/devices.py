@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,3 +46,27 @@ def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
         if kind == "mps" and not torch.backends.mps.is_available():
             raise ValueError("device='mps' was asked for, but torch finds no Apple GPU here. Use device='cpu'.")
         return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
+
+
+@contextlib.contextmanager
+def cpu_threads(count: int | None) -> Iterator[None]:
+    """Let torch use `count` threads in a block (None: as many as it does now).
+
+    The tensors of a latent model are small: more than one thread gains little on an idle machine, and where other
+    processes compute too the threads wait for each other, which can cost far more than the work itself.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neurognode.training.devices import cpu_threads
+    >>> with cpu_threads(1):
+    ...     print(torch.get_num_threads())
+    1
+    """
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

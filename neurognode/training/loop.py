@@ -17,7 +17,7 @@ from torch import nn
 from neurognode.errors import FitError
 from neurognode.training.callbacks import CallbackList
 from neurognode.training.checkpoint import load_training, save_training
-from neurognode.training.devices import make_fabric
+from neurognode.training.devices import cpu_threads, make_fabric
 from neurognode.training.optimisation import gradient_norm, parameter_groups, rate_factor
 from neurognode.training.randomness import batch_indices, seeded, stream
 
@@ -56,6 +56,8 @@ class Settings:
         File kept up to date every `checkpoint_seconds`, at best and at the end.
     resume : bool
         Go on from `checkpoint` if it exists. On the same machine the numbers are those of an uninterrupted run.
+    threads : int, optional
+        CPU threads; None leaves torch's own choice.
     device, precision : str
         As lightning-fabric understands them: ``"auto"``, ``"cpu"``, ``"cuda"`` ...; ``"32-true"`` ...
     seed : int
@@ -78,6 +80,7 @@ class Settings:
     checkpoint: str | os.PathLike[str] | None = None
     checkpoint_seconds: float = 30.0
     resume: bool = False
+    threads: int | None = 1
     device: str = "auto"
     precision: str = "32-true"
     seed: int = 0
@@ -167,7 +170,8 @@ def train(
     """
     run = _Run(module, batches, settings, validate, CallbackList(callbacks))
     try:
-        run.loop()
+        with cpu_threads(settings.threads):
+            run.loop()
     except KeyboardInterrupt:
         run.outcome.stopped = "interrupted"
         warnings.warn(
