@@ -2,6 +2,16 @@
 #pragma once
 #include "field.h"
 
+// After every interval a state may be corrected: anchor + keep * prediction, where the prediction is what the field
+// alone leads to. `width` is 0 without corrections, N for a diagonal keep, N * N for a matrix.
+template <class T> struct Corrections {
+  int width = 0;
+  const T *keep = nullptr, *anchor = nullptr;
+  T* prediction = nullptr;
+  const T* gprediction = nullptr;
+  T *gkeep = nullptr, *ganchor = nullptr;
+};
+
 template <class T> struct Arrays {
   const T *theta, *rate, *h0, *x;  // rate = 1 / tau
   const double* dt;
@@ -9,6 +19,7 @@ template <class T> struct Arrays {
   T *out, *store;
   const T* gout;
   T *gtheta, *grate, *gh0, *gx;
+  Corrections<T> fix;
 };
 
 struct Task {
@@ -44,8 +55,9 @@ struct Chunking {
 template <class T> struct Scratch {
   T *h, *k, *sum, *mask, *share, *x, *states, *record;           // forward
   T *deltas, *lambda, *back, *gradient, *total, *rate, *gout, *gx;  // reverse
+  T *keep, *anchor, *prediction, *gprediction, *gkeep, *ganchor;    // corrections
 
-  Scratch(Arena<T>& arena, const Spec& s, const Layout& at, int lanes, bool reverse, bool stored) {
+  Scratch(Arena<T>& arena, const Spec& s, const Layout& at, int lanes, bool reverse, bool stored, int width) {
     const Chunking chunk(s, at, lanes, sizeof(T));
     const size_t row = size_t(at.n) * lanes, wide = size_t(at.n + at.p) * lanes;
     const size_t intervals = reverse ? chunk.backward : chunk.forward;
@@ -56,7 +68,12 @@ template <class T> struct Scratch {
     states = arena.take((intervals + 1) * row);
     record = nullptr;
     if (!stored) record = arena.take(size_t(at.record) * lanes * chunk.evaluations * (reverse ? intervals : 1));
+    keep = arena.take(width * lanes * intervals);
+    const size_t corrected = width ? intervals * row : 0;
+    for (T** p : {&anchor, &prediction}) *p = arena.take(corrected);
     if (!reverse) return;
+    for (T** p : {&gprediction, &ganchor}) *p = arena.take(corrected);
+    gkeep = arena.take(width * lanes * intervals);
     deltas = arena.take(size_t(at.deltas) * lanes * chunk.evaluations * intervals);
     for (T** p : {&lambda, &gradient, &total, &rate}) *p = arena.take(row);
     back = arena.take(wide);
@@ -177,6 +194,7 @@ template <class S, int V> struct Block {
     for (int t0 = 0; t0 < n_times - 1; t0 += chunk.forward) {
       const int steps = std::min<int>(chunk.forward, int(n_times) - 1 - t0);
       if (t0 < last) load_inputs(t0, steps);
+      if (io.fix.width) load_corrections(t0, steps);
       for (int j = 0; j < steps; j++) {
         const int t = t0 + j;
         if (t < last) {
@@ -185,11 +203,73 @@ template <class S, int V> struct Block {
             const int64_t evaluation = int64_t(t) * chunk.evaluations + sub * stages_of(at.method);
             step(io.store ? stored(evaluation) : w.record, j, sub);
           }
+          if (io.fix.width) correct(j);
         }
         std::memcpy(w.states + long(j) * at.n * BL, w.h, sizeof(T) * at.n * BL);
       }
       scatter(w.states, t0 + 1, steps, io.out, at.n);
+      if (io.fix.width) scatter_intervals(w.prediction, t0, steps, io.fix.prediction, at.n);
     }
+  }
+
+  // trial-major memory with a row per interval, rather than per time
+  void scatter_intervals(const T* from, int t0, int steps, T* base, int width) const {
+    for (int l = 0; l < count; l++) {
+      T* to = base + (trial(l) * (n_times - 1) + t0) * width;
+      for (int q = 0; q < width * steps; q++) to[q] = from[q * BL + l];
+    }
+  }
+
+  void gather_intervals(const T* base, int t0, int steps, T* to, int width) const {
+    gather([&](int l) { return base + (trial(l) * (n_times - 1) + t0) * width; }, width, steps, to);
+  }
+
+  void load_corrections(int t0, int steps) const {
+    gather_intervals(io.fix.keep, t0, steps, w.keep, io.fix.width);
+    gather_intervals(io.fix.anchor, t0, steps, w.anchor, at.n);
+  }
+
+  void correct(int j) const {
+    const int n = at.n;
+    const bool full = io.fix.width > n || n == 1;
+    T *prediction = w.prediction + long(j) * n * BL;
+    const T *keep = w.keep + long(j) * io.fix.width * BL, *anchor = w.anchor + long(j) * n * BL;
+    std::memcpy(prediction, w.h, sizeof(T) * n * BL);
+    for (int i = 0; i < n; i++)
+      for (int v = 0; v < V; v++) {
+        auto value = S::load(anchor + (i * V + v) * L);
+        if (full)
+          for (int k = 0; k < n; k++)
+            value += S::load(keep + ((i * n + k) * V + v) * L) * S::load(prediction + (k * V + v) * L);
+        else
+          value += S::load(keep + (i * V + v) * L) * S::load(prediction + (i * V + v) * L);
+        S::store(w.h + (i * V + v) * L, value);
+      }
+  }
+
+  // w.lambda from the gradient of the corrected state to that of the prediction
+  void reverse_correct(int j) const {
+    const int n = at.n;
+    const bool full = io.fix.width > n || n == 1;
+    const long row = long(j) * n * BL, wide = long(j) * io.fix.width * BL;
+    const T *keep = w.keep + wide, *prediction = w.prediction + row, *from = w.gprediction + row;
+    T *gkeep = w.gkeep + wide, *ganchor = w.ganchor + row;
+    std::memcpy(ganchor, w.lambda, sizeof(T) * n * BL);
+    for (int i = 0; i < n; i++)
+      for (int v = 0; v < V; v++) {
+        const auto lambda = S::load(ganchor + (i * V + v) * L);
+        auto back = S::load(from + (i * V + v) * L);
+        if (full)
+          for (int k = 0; k < n; k++) {
+            S::store(gkeep + ((i * n + k) * V + v) * L, lambda * S::load(prediction + (k * V + v) * L));
+            back += S::load(keep + ((k * n + i) * V + v) * L) * S::load(ganchor + (k * V + v) * L);
+          }
+        else {
+          S::store(gkeep + (i * V + v) * L, lambda * S::load(prediction + (i * V + v) * L));
+          back += S::load(keep + (i * V + v) * L) * lambda;
+        }
+        S::store(w.lambda + (i * V + v) * L, back);
+      }
   }
 
   // Reverse of one substep: w.lambda in place, deltas filled, input gradients added.
@@ -254,6 +334,11 @@ template <class S, int V> struct Block {
         load_inputs(t0, steps);
         gather([&](int l) { return io.out + (trial(l) * n_times + t0) * at.n; }, at.n, steps, w.states);
       }
+      if (io.fix.width) {
+        load_corrections(t0, steps);
+        gather_intervals(io.fix.prediction, t0, steps, w.prediction, at.n);
+        gather_intervals(io.fix.gprediction, t0, steps, w.gprediction, at.n);
+      }
       T* records = io.store ? stored(int64_t(t0) * chunk.evaluations) : w.record;
       for (int j = steps - 1; j >= 0; j--) {
         T* record = records + int64_t(j) * chunk.evaluations * at.record * BL;
@@ -261,6 +346,7 @@ template <class S, int V> struct Block {
         begin_interval(t0 + j);
         if (!io.store) recompute(record, j);
         add_gout(w.gout + long(j) * at.n * BL);
+        if (io.fix.width) reverse_correct(j);
         const T dt = T(io.dt[t0 + j] / double(spec.substeps));
         for (int sub = int(spec.substeps) - 1; sub >= 0; sub--)
           reverse_step(record + int64_t(sub) * stages * at.record * BL,
@@ -268,6 +354,10 @@ template <class S, int V> struct Block {
       }
       field.collect(steps * chunk.evaluations, records, w.deltas, weight_gradient);
       if (io.gx) write_input_gradient(t0, steps);
+      if (io.fix.width) {
+        scatter_intervals(w.gkeep, t0, steps, io.fix.gkeep, io.fix.width);
+        scatter_intervals(w.ganchor, t0, steps, io.fix.ganchor, at.n);
+      }
     }
     write_state_gradient(rate_gradient);
   }

@@ -49,11 +49,11 @@ struct Plan {
   }
 };
 
-size_t scratch_of(const Spec& s, const Layout& at, bool reverse, bool stored) {
+size_t scratch_of(const Spec& s, const Layout& at, bool reverse, bool stored, int width = 0) {
   size_t most = 0;
   for (int lanes = WIDE; lanes >= 16 / int(sizeof(Real)); lanes /= 2) {
     Arena<Real> arena{nullptr};
-    Scratch<Real> measured(arena, s, at, lanes, reverse, stored);
+    Scratch<Real> measured(arena, s, at, lanes, reverse, stored, width);
     most = std::max(most, arena.used);
   }
   return most;
@@ -79,11 +79,46 @@ void run_tasks(const Spec& s, const Layout& at, const Plan& plan, const Arrays<R
     if (task.member != member) packed.set(at, io.theta + task.member * at.parameters, back_rows);
     member = task.member;
     Arena<Real> arena{scratch};
-    Scratch<Real> place(arena, s, at, int(task.lanes), reverse, io.store != nullptr);
+    Scratch<Real> place(arena, s, at, int(task.lanes), reverse, io.store != nullptr, io.fix.width);
     with_block(task.lanes, [&](auto simd, auto v) {
       use(Block<decltype(simd), decltype(v)::value>(s, at, io, task, packed, place), member);
     });
   }
+}
+
+void run_forward(const Spec& s, const Arrays<Real>& io, Real* scratch) {
+  const Layout at(s);
+  const Plan plan(s, at);
+  const size_t each = scratch_of(s, at, false, io.store, io.fix.width);
+  share_out(plan.tasks.size(), s.threads, [&](size_t thread, size_t begin, size_t end) {
+    run_tasks(s, at, plan, io, scratch + thread * each, false, begin, end,
+              [](const auto& block, int64_t) { block.forward(); });
+  });
+}
+
+void run_backward(const Spec& s, const Arrays<Real>& io, Real* scratch) {
+  const Layout at(s);
+  const Plan plan(s, at);
+  const size_t each = scratch_of(s, at, true, io.store, io.fix.width), per = size_t(at.parameters) + at.n;
+  std::vector<std::vector<Real>> partial(std::max<int64_t>(1, s.threads));
+  std::vector<int64_t> start(partial.size(), 0);
+  share_out(plan.tasks.size(), s.threads, [&](size_t thread, size_t begin, size_t end) {
+    if (begin == end) return;
+    start[thread] = plan.tasks[begin].member;
+    partial[thread].assign(size_t(plan.tasks[end - 1].member - start[thread] + 1) * per, Real(0));
+    run_tasks(s, at, plan, io, scratch + thread * each, true, begin, end,
+              [&](const auto& block, int64_t member) {
+                Real* sum = partial[thread].data() + size_t(member - start[thread]) * per;
+                block.reverse(sum, sum + at.parameters);
+              });
+  });
+  for (size_t thread = 0; thread < partial.size(); thread++)  // in a fixed order: the same sum every time
+    for (size_t m = 0; m * per < partial[thread].size(); m++) {
+      const Real* sum = partial[thread].data() + m * per;
+      const int64_t member = start[thread] + int64_t(m);
+      for (long q = 0; q < at.parameters; q++) io.gtheta[member * at.parameters + q] += sum[q];
+      for (int i = 0; i < at.n; i++) io.grate[member * at.n + i] += sum[at.parameters + i];
+    }
 }
 
 }  // namespace
@@ -101,43 +136,38 @@ void ng_sizes(const Spec* s, int64_t stored, int64_t* sizes) {
 
 void ng_forward(const Spec* s, const Real* theta, const Real* rate, const Real* h0, const Real* x,
                 const double* dt, const int64_t* lengths, Real* out, Real* store, Real* scratch) {
-  const Layout at(*s);
-  const Plan plan(*s, at);
-  const Arrays<Real> io{theta, rate, h0, x, dt, lengths, out, store, nullptr, nullptr, nullptr, nullptr,
-                        nullptr};
-  const size_t each = scratch_of(*s, at, false, store);
-  share_out(plan.tasks.size(), s->threads, [&](size_t thread, size_t begin, size_t end) {
-    run_tasks(*s, at, plan, io, scratch + thread * each, false, begin, end,
-              [](const auto& block, int64_t) { block.forward(); });
-  });
+  run_forward(*s, {theta, rate, h0, x, dt, lengths, out, store, nullptr, nullptr, nullptr, nullptr, nullptr, {}},
+              scratch);
 }
 
 // gtheta, grate and gx must be zero on entry; gx may be null.
 void ng_backward(const Spec* s, const Real* theta, const Real* rate, const Real* h0, const Real* x,
                  const double* dt, const int64_t* lengths, Real* out, Real* store, const Real* gout,
                  Real* gtheta, Real* grate, Real* gh0, Real* gx, Real* scratch) {
+  run_backward(*s, {theta, rate, h0, x, dt, lengths, out, store, gout, gtheta, grate, gh0, gx, {}}, scratch);
+}
+
+// The same with corrections of `width`; sizes[0] and [1] are scratch of one thread forward and backward.
+void ng_corrected_sizes(const Spec* s, int64_t stored, int64_t width, int64_t* sizes) {
   const Layout at(*s);
-  const Plan plan(*s, at);
-  const Arrays<Real> io{theta, rate, h0, x, dt, lengths, out, store, gout, gtheta, grate, gh0, gx};
-  const size_t each = scratch_of(*s, at, true, store), per = size_t(at.parameters) + at.n;
-  std::vector<std::vector<Real>> partial(std::max<int64_t>(1, s->threads));
-  std::vector<int64_t> start(partial.size(), 0);
-  share_out(plan.tasks.size(), s->threads, [&](size_t thread, size_t begin, size_t end) {
-    if (begin == end) return;
-    start[thread] = plan.tasks[begin].member;
-    partial[thread].assign(size_t(plan.tasks[end - 1].member - start[thread] + 1) * per, Real(0));
-    run_tasks(*s, at, plan, io, scratch + thread * each, true, begin, end,
-              [&](const auto& block, int64_t member) {
-                Real* sum = partial[thread].data() + size_t(member - start[thread]) * per;
-                block.reverse(sum, sum + at.parameters);
-              });
-  });
-  for (size_t thread = 0; thread < partial.size(); thread++)  // in a fixed order: the same sum every time
-    for (size_t m = 0; m * per < partial[thread].size(); m++) {
-      const Real* sum = partial[thread].data() + m * per;
-      const int64_t member = start[thread] + int64_t(m);
-      for (long q = 0; q < at.parameters; q++) gtheta[member * at.parameters + q] += sum[q];
-      for (int i = 0; i < at.n; i++) grate[member * at.n + i] += sum[at.parameters + i];
-    }
+  sizes[0] = int64_t(scratch_of(*s, at, false, stored, int(width)));
+  sizes[1] = int64_t(scratch_of(*s, at, true, stored, int(width)));
+}
+
+void ng_corrected_forward(const Spec* s, int64_t width, const Real* theta, const Real* rate, const Real* h0,
+                          const Real* x, const Real* keep, const Real* anchor, const double* dt, Real* out,
+                          Real* prediction, Real* store, Real* scratch) {
+  const Corrections<Real> fix{int(width), keep, anchor, prediction, nullptr, nullptr, nullptr};
+  run_forward(*s, {theta, rate, h0, x, dt, nullptr, out, store, nullptr, nullptr, nullptr, nullptr, nullptr, fix},
+              scratch);
+}
+
+// gtheta, grate and gx must be zero on entry; gx may be null.
+void ng_corrected_backward(const Spec* s, int64_t width, const Real* theta, const Real* rate, const Real* h0,
+                           const Real* x, const Real* keep, const Real* anchor, const double* dt, Real* out,
+                           Real* prediction, Real* store, const Real* gout, const Real* gprediction, Real* gtheta,
+                           Real* grate, Real* gh0, Real* gx, Real* gkeep, Real* ganchor, Real* scratch) {
+  const Corrections<Real> fix{int(width), keep, anchor, prediction, gprediction, gkeep, ganchor};
+  run_backward(*s, {theta, rate, h0, x, dt, nullptr, out, store, gout, gtheta, grate, gh0, gx, fix}, scratch);
 }
 }
