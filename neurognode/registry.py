@@ -50,8 +50,25 @@ BUILTINS: dict[str, dict[str, str]] = {
         "zero_inflated_gamma": "neurognode.models.likelihoods.zero_inflated_gamma:ZeroInflatedGamma",
         "ar1_calcium": "neurognode.models.likelihoods.ar1_calcium:AR1Calcium",
     },
-    "hypotheses": {},
-    "exporters": {},
+    "hypotheses": {
+        "ring_attractor": "neurognode.hypotheses.ring_attractor:RingAttractor",
+        "line_attractor": "neurognode.hypotheses.line_attractor:LineAttractor",
+        "discrete_attractors": "neurognode.hypotheses.discrete_attractors:DiscreteAttractors",
+        "saddle_boundary": "neurognode.hypotheses.saddle_boundary:SaddleBoundary",
+        "rotation": "neurognode.hypotheses.rotation:Rotation",
+        "limit_cycle": "neurognode.hypotheses.limit_cycle:LimitCycle",
+        "plane_attractor": "neurognode.hypotheses.plane_attractor:PlaneAttractor",
+        "torus_attractor": "neurognode.hypotheses.torus_attractor:TorusAttractor",
+        "sequence": "neurognode.hypotheses.sequence:Sequence",
+        "drift_diffusion": "neurognode.hypotheses.drift_diffusion:DriftDiffusion",
+        "regime_switch": "neurognode.hypotheses.regime_switch:RegimeSwitch",
+    },
+    "exporters": {
+        "nwb": "neurognode.export.nwb:to_nwb",
+        "netcdf": "neurognode.export.netcdf:to_netcdf",
+        "zarr": "neurognode.export.netcdf:to_zarr",
+        "lfads_hdf5": "neurognode.export.lfads:to_lfads_hdf5",
+    },
 }
 """For every kind of plug-in, name -> ``"module:attribute"``; modules are imported when a name is resolved."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurognode.errors import RecordingError, one_of
+from neurognode.loaders.nodes import Node
 from neurognode.loaders.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -298,6 +299,7 @@ class Contents:
     notes: list[str] = field(default_factory=list)
     close: Callable[[], None] = lambda: None
     datasets: list[str] = field(default_factory=list)
+    root: Node | None = None
 
 
 class Loader(ABC):

@@ -135,7 +135,7 @@ class H5Node(Node):
         if node is None:
             self.context.note(f"{path}: the link to {target} leads nowhere")
             return None
-        node.linked = True
+        node.linked, node.target = True, target
         return node
 
     def attrs(self) -> list[str]:

@@ -20,6 +20,7 @@ class Node:
     notes: list[str]
     is_group: bool
     linked: bool = False
+    target: str = ""
 
     def keys(self) -> list[str]:
         """Names of the children that are listed, whether or not they can be opened."""

@@ -119,10 +119,10 @@ def _findr(shapes: _Headers, read: Any, bin_size: float) -> Contents:
             else spikes
         )
 
-    notes = [f"FINDR's files do not say how wide their bins are: {bin_size:g} s is taken (or say bin_size=)"]
+    notes = [f"the file does not say how wide its bins are: FINDR's {bin_size:g} s is taken"]
     aligned = Aligned(
-        load=values, shape=cast("tuple[int, int, int]", shape), kind="counts", bin_size=bin_size, extras=extras,
-        columns=tuple(_columns(shapes, shape[0], ("lengths", "times"))),
+        load=values, shape=cast("tuple[int, int, int]", shape), kind="counts", bin_size=bin_size,
+        extras=extras, columns=tuple(_columns(shapes, shape[0], ("lengths", "times"))),
     )  # fmt: skip
     return Contents("npz", version="FINDR", aligned=aligned, notes=notes)
 
@@ -145,7 +145,7 @@ def _cube(name: str, shapes: _Headers, read: Any, bin_size: float | None) -> Con
     kind = "counts" if dtype.kind in "iu" else "continuous"
     aligned = Aligned(
         load=lambda: read(name),
-        shape=shape,
+        shape=cast("tuple[int, int, int]", shape),
         kind=kind,
         bin_size=bin_size,
         extras=extras,

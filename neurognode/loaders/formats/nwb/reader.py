@@ -84,7 +84,7 @@ def read_nwb(root: Node) -> Contents:
             _walk(node, (), found)
     while found.links:
         _walk(*found.links.pop(0), found)
-    contents = Contents("nwb", version, notes=root.notes)
+    contents = Contents("nwb", version, notes=root.notes, root=root)
     contents.electrodes = _electrodes(root)
     for node in found.tables:
         _add_table(contents, node)
