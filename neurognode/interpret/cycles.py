@@ -9,8 +9,8 @@ import numpy as np
 from neurognode.interpret.flow import Flow
 from neurognode.interpret.region import Region, farthest_points
 
-STEPS = 400
-"""Runge-Kutta steps a period in the shooting."""
+COARSE, STEPS = 100, 400
+"""Runge-Kutta steps a period while an orbit is looked for, and in the answer."""
 CLOSED = 1e-9
 """An orbit is closed if it returns to this share of the region's diameter."""
 
@@ -44,7 +44,7 @@ class Cycle:
 
 
 def find_cycles(
-    flow: Flow, region: Region, states: np.ndarray, *, longest: float, n_tries: int = 6, step: float | None = None
+    flow: Flow, region: Region, states: np.ndarray, *, longest: float, n_tries: int = 3, step: float | None = None
 ) -> list[Cycle]:
     """Periodic orbits that states still in motion are on, or close to.
 
@@ -111,16 +111,16 @@ def first_return(
     return None
 
 
-def _monodromy(flow: Flow, start: np.ndarray, period: float) -> tuple[np.ndarray, np.ndarray]:
+def _monodromy(flow: Flow, start: np.ndarray, period: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Orbit of `start` over one period, and the derivative of its end by its start."""
-    dt = period / STEPS
+    dt = period / steps
     h, m = start[None], np.eye(len(start))
     orbit = [h[0]]
 
     def slope(h: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return flow.velocity(h), flow.jacobian(h)[0] @ m
 
-    for _ in range(STEPS):
+    for _ in range(steps):
         a, am = slope(h, m)
         b, bm = slope(h + dt / 2 * a, m + dt / 2 * am)
         c, cm = slope(h + dt / 2 * b, m + dt / 2 * bm)
@@ -131,27 +131,46 @@ def _monodromy(flow: Flow, start: np.ndarray, period: float) -> tuple[np.ndarray
     return np.array(orbit), m
 
 
-def shoot(flow: Flow, region: Region, start: np.ndarray, period: float, max_steps: int = 20) -> Cycle | None:
-    """Newton's method for a closed orbit near `start` of about `period` seconds; None if there is none near."""
-    n, size = len(start), float(np.linalg.norm(region.upper - region.lower))
-    for _ in range(max_steps):
-        orbit, monodromy = _monodromy(flow, start, period)
+def shoot(flow: Flow, region: Region, start: np.ndarray, period: float, max_steps: int = 16) -> Cycle | None:
+    """Newton's method for a closed orbit near `start` of about `period` seconds; None if there is none near.
+
+    It is given up when four steps leave the ends 2 % of the region's size apart, or the orbit shrinks to a point.
+    """
+    size, steps, first_extent = float(np.linalg.norm(region.upper - region.lower)), COARSE, 0.0
+    for k in range(max_steps):
+        orbit, monodromy = _monodromy(flow, start, period, steps)
         gap = orbit[-1] - start
         if not (np.isfinite(monodromy).all() and np.isfinite(gap).all()):
             return None
-        if np.linalg.norm(gap) < CLOSED * size:
+        miss = np.linalg.norm(gap) / size
+        if miss < CLOSED and steps == STEPS:
             return _cycle(flow, region, orbit, period, monodromy, size)
-        first = flow.velocity(start[None])[0]
-        system = np.zeros((n + 1, n + 1))
-        system[:n, :n] = monodromy - np.eye(n)
-        system[:n, n] = flow.velocity(orbit[-1:])[0]
-        system[n, :n] = first / max(np.linalg.norm(first), 1e-300)
-        step = np.linalg.lstsq(system, np.append(-gap, 0.0), rcond=None)[0]
-        cut = min(1.0, 0.2 * size / max(np.linalg.norm(step[:n]), 1e-300), 0.3 * period / max(abs(step[n]), 1e-300))
-        start, period = start + cut * step[:n], period + cut * step[n]
+        extent = float(np.linalg.norm(np.ptp(orbit, axis=0)))
+        first_extent = extent if k == 0 else first_extent
+        if (k >= 4 and miss > 0.02) or extent < 0.2 * first_extent:
+            return None
+        if miss < 1e-4:
+            steps = STEPS
+        move, change = _correction(flow, start, orbit[-1], monodromy, gap)
+        cut = min(1.0, 0.2 * size / max(np.linalg.norm(move), 1e-300), 0.3 * period / max(abs(change), 1e-300))
+        start, period = start + cut * move, float(period + cut * change)
         if period <= 0:
             return None
     return None
+
+
+def _correction(
+    flow: Flow, start: np.ndarray, end: np.ndarray, monodromy: np.ndarray, gap: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Newton step of start and period that closes the orbit, the start moving across the flow."""
+    n = len(start)
+    first = flow.velocity(start[None])[0]
+    system = np.zeros((n + 1, n + 1))
+    system[:n, :n] = monodromy - np.eye(n)
+    system[:n, n] = flow.velocity(end[None])[0]
+    system[n, :n] = first / max(np.linalg.norm(first), 1e-300)
+    step = np.linalg.lstsq(system, np.append(-gap, 0.0), rcond=None)[0]
+    return step[:n], float(step[n])
 
 
 def _cycle(

@@ -47,7 +47,7 @@ def drift_precision(
     bin_size: float,
     diffusion: Diffusion,
     *,
-    n_cells: int = 60,
+    n_cells: int = 20,
     random_state: int = 0,
 ) -> Precision:
     """Standard error of the drift, from the noise and from the time spent in each cell.

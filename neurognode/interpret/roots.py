@@ -15,7 +15,7 @@ RESIDUAL = 1e-10
 """A zero has a speed below this share of the typical speed in the visited region."""
 MERGE = 1e-5
 """Zeros closer than this share of the region's diameter are one."""
-FLAT = 1e-6
+FLAT = 1e-5
 """A zero whose Jacobian has a singular value below this share of its largest belongs to a continuum of zeros."""
 MOST_FLAT = 200
 

@@ -99,7 +99,7 @@ def topology(
         subset = points[rng.permutation(len(points))[: max(20, int(0.7 * len(points)))]]
         names.append(_name(subset, dimension, size, min(count, len(subset)), voids)[0])
     stability = float(np.mean([n == name for n in names])) if names else np.nan
-    return Topology(name, betti, stability, loops[0] / size, loops[1] / size)
+    return Topology(name, betti, stability, float(loops[0] / size), float(loops[1] / size))
 
 
 def _name(

@@ -1,0 +1,181 @@
+"""What a hypothesis is: criteria on a portrait, a statistic, a signature in the data, and a null.
+
+To add one, subclass `Hypothesis` in a file of its own and register it under the entry point
+``neurognode.hypotheses``. It must set the class attributes and `criteria`; it may replace `statistic`, `effect`,
+`variant` and `signature`. It should not look at other hypotheses: `compare` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neurognode.interpret import Flow, Portrait
+
+PASS, FAIL, OPEN = 1, -1, 0
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One thing a hypothesis demands.
+
+    Attributes
+    ----------
+    value : float
+        What was measured.
+    outcome : int
+        1 met, -1 violated, 0 in between or not measurable.
+    text : str
+        What was found, as the reason to give if this decides.
+    """
+
+    value: float
+    outcome: int
+    text: str
+
+
+def above(value: float, met: float, violated: float, text: str) -> Criterion:
+    """Met from `met` upwards, violated below `violated`. `text` may hold ``{value}``.
+
+    Examples
+    --------
+    >>> from neurognode.hypotheses.base import above
+    >>> [above(v, 0.5, 0.2, "").outcome for v in (0.9, 0.3, 0.1, float("nan"))]
+    [1, 0, -1, 0]
+    """
+    outcome = PASS if value >= met else FAIL if value < violated else OPEN
+    return Criterion(float(value), outcome, text.format(value=value))
+
+
+def below(value: float, met: float, violated: float, text: str) -> Criterion:
+    """Met up to `met`, violated above `violated`."""
+    outcome = PASS if value <= met else FAIL if value > violated else OPEN
+    return Criterion(float(value), outcome, text.format(value=value))
+
+
+def demand(holds: bool | None, text: str) -> Criterion:
+    """Met or violated; None where it cannot be told."""
+    outcome = OPEN if holds is None else PASS if holds else FAIL
+    return Criterion(float("nan") if holds is None else float(holds), outcome, text)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One member's evidence.
+
+    Attributes
+    ----------
+    portrait : Portrait
+    flow : Flow or None
+        The field, for hypotheses that look at more than the portrait holds.
+    trajectories : array (trial, time, N) or None
+        Latents of the data; NaN outside trials.
+    bin_size : float or None
+        Seconds.
+    inputs : array (trial, time, I) or None
+    columns : mapping
+        Trial columns by name, arrays (trial,).
+    """
+
+    portrait: Portrait
+    flow: Flow | None = None
+    trajectories: np.ndarray | None = None
+    bin_size: float | None = None
+    inputs: np.ndarray | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def numbers(self) -> dict[str, float]:
+        """The portrait's scalars."""
+        return self.portrait.scalars()
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one member says about one hypothesis."""
+
+    status: str
+    statistic: float
+    effect_size: float
+    reason: str
+    variant: str = ""
+
+
+class Hypothesis:
+    """Base class of all hypotheses; see the module's text for what a subclass must provide.
+
+    Attributes
+    ----------
+    name, title : str
+        Name in the registry, and in words.
+    predicts : str
+        What the flow must do.
+    refuted_by : str
+        What would refute it.
+    statistic_name, effect_name : str
+    null : str
+        Name of the surrogate that destroys what is claimed and keeps the rest.
+    citation : str
+    compatible : tuple of str
+        Hypotheses that may be true at the same time.
+    """
+
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    predicts: ClassVar[str] = ""
+    refuted_by: ClassVar[str] = ""
+    statistic_name: ClassVar[str] = ""
+    effect_name: ClassVar[str] = ""
+    null: ClassVar[str] = ""
+    citation: ClassVar[str] = ""
+    compatible: ClassVar[tuple[str, ...]] = ()
+
+    def criteria(self, view: View) -> list[Criterion]:
+        """What this hypothesis demands of a portrait, the most basic first."""
+        raise NotImplementedError
+
+    def statistic(self, view: View) -> float:
+        """One number of the fitted flow, larger the more it looks like this hypothesis."""
+        raise NotImplementedError
+
+    def effect(self, view: View) -> float:
+        """Size of the effect; the statistic itself unless replaced."""
+        return self.statistic(view)
+
+    def variant(self, view: View) -> str:
+        """A form of the hypothesis, or nothing."""
+        return ""
+
+    def signature(self, view: View) -> float:
+        """One number of the data's latents alone, for surrogates that are re-scored and not refitted.
+
+        NaN where the hypothesis has none.
+        """
+        return float("nan")
+
+    def reason(self, view: View) -> str:
+        """The sentence to give when everything demanded is met."""
+        return self.predicts
+
+    def read(self, view: View) -> Reading:
+        """Judge one portrait: a violated criterion rejects, an open one leaves it open."""
+        with np.errstate(all="ignore"):
+            try:
+                found = self.criteria(view)
+                statistic, effect = float(self.statistic(view)), float(self.effect(view))
+            except (np.linalg.LinAlgError, ArithmeticError) as error:
+                return Reading("cannot_tell", float("nan"), float("nan"), f"It could not be computed: {error}.")
+        for outcome, status in ((FAIL, "rejected"), (OPEN, "cannot_tell")):
+            for criterion in found:
+                if criterion.outcome == outcome:
+                    return Reading(status, statistic, effect, criterion.text)
+        return Reading("supported", statistic, effect, self.reason(view), self.variant(view))
+
+    def describe(self) -> dict[str, Any]:
+        """What is printed about it."""
+        keys = ("title", "predicts", "refuted_by", "statistic_name", "effect_name", "null", "citation")
+        return {key: getattr(self, key) for key in keys}

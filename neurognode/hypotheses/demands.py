@@ -1,0 +1,76 @@
+"""Demands that several hypotheses share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurognode.hypotheses.base import Criterion, View, above, below, demand
+
+WELLS, CONTINUUM = 0.05, 0.2
+"""Noise empties wells in fewer than 5 % of cases within a trial, and moves states along a continuum in 20 %."""
+
+
+def stays(view: View) -> Criterion:
+    """The flow keeps visited states finite and near the data."""
+    number = view.numbers
+    lost = max(number["diverged"], number["leaving"])
+    return below(lost, 0.4, 0.8, "The flow takes {value:.0%} of states outside the data within two trials.")
+
+
+def persists(view: View, met: float = 0.5, violated: float = 0.15) -> Criterion:
+    """States have not collapsed to one point after two trials."""
+    return above(
+        view.numbers["spread_end"], met, violated,
+        "States collapse: after two trials their spread is {value:.2f} of the data's.",
+    )  # fmt: skip
+
+
+def no_wells(view: View) -> Criterion:
+    """If the flow ends in separate groups, noise carries states between them."""
+    number = view.numbers
+    if number["n_clusters"] < 2 or number["width"] > 0.4:
+        return demand(True, "")
+    return above(
+        number["switching"], CONTINUUM, WELLS,
+        f"The flow ends in {number['n_clusters']:.0f} separate groups and noise moves only {{value:.0%}} between them.",
+    )  # fmt: skip
+
+
+def has_dimension(view: View, dimension: int) -> Criterion:
+    """The slow set has the right local dimension."""
+    found = int(view.numbers["dimension"])
+    return demand(found == dimension, f"The set that states relax to has local dimension {found}, not {dimension}.")
+
+
+def has_topology(view: View, *allowed: str) -> Criterion:
+    """The slow set has the right shape, and the same one when resampled."""
+    shape = view.portrait.slow.topology
+    if shape.name == "cannot tell":
+        return demand(None, f"Its shape cannot be told: {shape.note}.")
+    if shape.name not in allowed:
+        return demand(False, f"The set that states relax to is a {shape.name}, not a {' or '.join(allowed)}.")
+    stable = shape.stability
+    return demand(
+        True if np.isnan(stable) or stable >= 0.6 else None,
+        f"The shape of the slow set is not stable: only {stable:.0%} of resamplings give a {shape.name}.",
+    )
+
+
+def is_slow(view: View, met: float, violated: float) -> Criterion:
+    """Drift along the set is small within a trial."""
+    text = "Drift along the set moves states by {value:.2f} diameters a trial."
+    return below(view.numbers["drift_share"], met, violated, text)
+
+
+def is_attractive(view: View, met: float = 3.0, violated: float = 1.5) -> Criterion:
+    """Return to the set is much faster than motion along it."""
+    number = view.numbers
+    if number["normal_rate"] >= 0:
+        return demand(False, f"States leave the set across it, at {number['normal_rate']:.2g} /s.")
+    text = "Return to the set is only {value:.1f} times as fast as motion along it."
+    return above(number["gap"], met, violated, text)
+
+
+def rate_per_trial(view: View) -> float:
+    """Median rate along the slow set times the trial length."""
+    return view.numbers["tangent_rate"] * view.portrait.horizon
