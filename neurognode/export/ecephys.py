@@ -14,30 +14,30 @@ _STANDARD = ("x", "y", "z", "imp", "location", "filtering", "group_name", "id")
 _NUMBERS = ("x", "y", "z", "imp")
 
 
-def add_units(file: Any, facts: Source, trials: xr.Dataset) -> Any | None:
-    """Add the units of `trials` to an NWB file, with spike times and electrodes where the recording has them.
+def add_units(file: Any, facts: Source, trials: xr.Dataset) -> Any:
+    """Add the units of `trials` to an NWB file, with their spike times and electrodes.
 
     Returns
     -------
-    Units table, or None where the trials do not say which units they hold.
+    Units table, or None where the recording has no spike times for them: archives refuse units without.
     """
     placed = _add_electrodes(file, facts)
     ids = trials["unit"].values
     rows = _rows(facts.units, ids)
+    if facts.units is None or rows is None:
+        return None
     columns = _unit_columns(trials)
-    for name, values in columns.items():
+    for name in columns:
         file.add_unit_column(name=name, description=f"{name} of the unit in the recording.")
-        columns[name] = values
     for k, unit in enumerate(ids):
         given: dict[str, Any] = {name: _plain(values[k]) for name, values in columns.items()}
-        if facts.units is not None and rows is not None:
-            spikes = np.sort(facts.units.spikes(rows[k]))
-            given["spike_times"] = spikes[np.isfinite(spikes) & (spikes >= 0)]
-            intervals = facts.units.intervals(rows[k])
-            if intervals is not None:
-                given["obs_intervals"] = intervals
-            if placed:
-                given["electrodes"] = [int(e) for e in facts.units.electrodes(rows[k]) if 0 <= e < placed]
+        spikes = np.sort(facts.units.spikes(rows[k]))
+        given["spike_times"] = spikes[np.isfinite(spikes) & (spikes >= 0)]
+        intervals = facts.units.intervals(rows[k])
+        if intervals is not None:
+            given["obs_intervals"] = intervals
+        if placed:
+            given["electrodes"] = [int(e) for e in facts.units.electrodes(rows[k]) if 0 <= e < placed]
         file.add_unit(id=int(unit) if np.issubdtype(type(unit), np.integer) else k, **given)
     return file.units
 

@@ -39,8 +39,7 @@ def open_hdf5(source: Any, name: str, *, allow_external: bool = False) -> H5Node
     >>> root.close()
     """
     try:
-        options = {"locking": False} if isinstance(source, str) else {}
-        file = h5py.File(source, "r", rdcc_nbytes=8 << 20, **options)
+        file = _opened(source)
     except _BROKEN as error:
         reason = " ".join(str(error).split())[:_MAX_LINE]
         if "write" in reason and "access" in reason:
@@ -53,6 +52,16 @@ def open_hdf5(source: Any, name: str, *, allow_external: bool = False) -> H5Node
             hint = "The file is damaged: copy or download it again."
         raise RecordingError(f"Cannot open the HDF5 file: {reason}", where=name, hint=hint) from error
     return H5Node(file["/"], "/", _Context(file, name, allow_external))
+
+
+def _opened(source: Any) -> h5py.File:
+    """Open for reading; where the file system cannot lock (read-only or network disks), without a lock."""
+    try:
+        return h5py.File(source, "r", rdcc_nbytes=8 << 20)
+    except OSError as error:
+        if "lock" not in str(error) or not isinstance(source, str) or "flag values" in str(error):
+            raise
+    return h5py.File(source, "r", rdcc_nbytes=8 << 20, locking=False)
 
 
 class _Context:
