@@ -106,12 +106,11 @@ class GNODE(GatedField):
         self.gate_net = (
             Network(latent_dim, input_dim, latent_dim, hidden=gate_hidden, **common) if gated else None
         )
-        seconds = _time_constants(tau, latent_dim)
-        per_member = seconds if members is None else seconds.expand(members, latent_dim).clone()
+        self._seconds = _time_constants(tau, latent_dim)
+        self._tau: dict[tuple[torch.dtype, torch.device], Tensor] = {}
         if learn_tau:
-            self.log_tau = nn.Parameter(per_member.log())
-        else:
-            self.register_buffer("fixed_tau", per_member)
+            start = torch.tensor(self._seconds).log()
+            self.log_tau = nn.Parameter(start if members is None else start.repeat(members, 1))
         self.gain = nn.Parameter(torch.ones((1,) if members is None else (members, 1))) if gain else None
         self._options = {
             "hidden": [int(w) for w in hidden],
@@ -119,7 +118,7 @@ class GNODE(GatedField):
             "activation": activation,
             "bounded": scale or False,
             "gated": gated,
-            "tau": seconds.tolist(),
+            "tau": list(self._seconds),
             "learn_tau": learn_tau,
             "leak": leak,
             "gain": gain,
@@ -138,7 +137,14 @@ class GNODE(GatedField):
     @property
     def tau(self) -> Tensor:
         """Time constants in seconds, (N,) or (K, N)."""
-        return self.log_tau.exp() if self.learn_tau else self.get_buffer("fixed_tau")
+        if self.learn_tau:
+            return self.log_tau.exp()
+        like = self.drift_net.weights[0]
+        key = (like.dtype, like.device)
+        if key not in self._tau:
+            seconds = torch.tensor(self._seconds, dtype=like.dtype, device=like.device)
+            self._tau[key] = seconds if self.members is None else seconds.repeat(self.members, 1)
+        return self._tau[key]
 
     def drift(self, h: Tensor, x: Tensor | None = None) -> Tensor:
         u = self.drift_net(h, x)
@@ -207,10 +213,10 @@ class NODE(GNODE):
             self._options.pop(name)
 
 
-def _time_constants(tau: float | Sequence[float], latent_dim: int) -> Tensor:
-    seconds = torch.as_tensor(tau, dtype=torch.get_default_dtype()).reshape(-1)
-    if seconds.numel() not in (1, latent_dim):
-        raise ValueError(f"tau has {seconds.numel()} values; expected 1 or latent_dim={latent_dim}.")
-    if not bool((seconds > 0).all()) or not bool(torch.isfinite(seconds).all()):
+def _time_constants(tau: float | Sequence[float], latent_dim: int) -> list[float]:
+    seconds = np.asarray(tau, dtype=float).reshape(-1)
+    if seconds.size not in (1, latent_dim):
+        raise ValueError(f"tau has {seconds.size} values; expected 1 or latent_dim={latent_dim}.")
+    if not (seconds > 0).all() or not np.isfinite(seconds).all():
         raise ValueError(f"tau={tau!r} must be positive and finite (seconds).")
-    return seconds.expand(latent_dim).clone()
+    return np.broadcast_to(seconds, latent_dim).tolist()

@@ -25,7 +25,7 @@ _SMALL = 20
 """Up to this many latents the closed form is only right on average, and "critical" means the numeric one."""
 _GAIN_RANGE = (0.3, 3.0)
 _BIAS_STD = 1e-3
-_MAX_DRAWS = 50
+_MAX_DRAWS = 30
 
 
 def seeded(random_state: int | np.random.Generator | None) -> torch.Generator:
@@ -117,7 +117,8 @@ def initialize(
         ``critical_closed`` uses `critical_gain` for the flow; ``critical_numeric`` rescales the flow by its
         measured leading eigenvalue; ``critical`` is the numeric form up to 20 latents and the closed form
         above. In all of these the gate and the input weights have variance ``1 / fan_in``, and biases a
-        standard deviation of 1e-3.
+        standard deviation of 1e-3. Where no gain between 0.3 and 3 is critical (deep sigmoid nets), the
+        nearest one is used.
     random_state : int, numpy.random.Generator, optional
         Seed.
 
@@ -137,13 +138,14 @@ def initialize(
         return
     if init == "critical":
         init = "critical_numeric" if field.latent_dim <= _SMALL else "critical_closed"
-    if init == "critical_closed" and not field.drift_net.layer_norm:
+    saturating = field.drift_net.activation.name == "sigmoid" and bool(field.drift_net.hidden)
+    if init == "critical_closed" and not field.drift_net.layer_norm and not saturating:
         gain = critical_gain(len(field.drift_net.weights), field.drift_net.activation.name)
         with torch.no_grad():
             for weight in field.drift_net.weights:
                 weight.mul_(gain)
         return
-    _rescale_with_redraws(field, generator)
+    _rescale_with_redraws(field, generator, draws=1 if saturating else _MAX_DRAWS)
 
 
 def rescale_to_critical(field: GNODE, h: Tensor | None = None, x: Tensor | None = None) -> Tensor:
@@ -182,7 +184,7 @@ def rescale_to_critical(field: GNODE, h: Tensor | None = None, x: Tensor | None 
     high = torch.full_like(low, math.log(_GAIN_RANGE[1]))
     with torch.no_grad():
         by_modulus = _leading(field, point, x)[0] <= 0
-        for _ in range(60):
+        for _ in range(45):
             middle = 0.5 * (low + high)
             _set_gain(field, original, middle.exp())
             real, modulus = _leading(field, point, x)
@@ -211,9 +213,9 @@ def draw(net: Network, init: str, generator: torch.Generator) -> None:
                 weight.copy_(normal(weight.shape, math.sqrt(power / fan_in)))
 
 
-def _rescale_with_redraws(field: GNODE, generator: torch.Generator) -> None:
+def _rescale_with_redraws(field: GNODE, generator: torch.Generator, draws: int) -> None:
     """Redraw the flow of those members that cannot be made critical, then rescale."""
-    for _ in range(_MAX_DRAWS):
+    for _ in range(draws - 1):
         kept = [w.detach().clone() for w in _scaled(field)]
         reached = rescale_to_critical(field)
         failed = (reached - 1).abs() > 1e-2

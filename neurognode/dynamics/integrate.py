@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from neurognode.dynamics import _kernels
-from neurognode.dynamics.base import VectorField
+from neurognode.dynamics._kernels import adaptive
+from neurognode.dynamics.base import Map, VectorField
 from neurognode.dynamics.methods import METHODS
 from neurognode.dynamics.problem import Problem, make_problem
 from neurognode.errors import IntegrationError, one_of
@@ -27,6 +28,9 @@ def integrate(
     *,
     input_kind: str = "hold",
     checkpoint: bool = False,
+    rtol: float = 1e-6,
+    atol: float = 1e-6,
+    adjoint: bool = False,
 ) -> Tensor:
     """Integrate a field, differentiably, from `h0` at ``times[0]`` to every other time.
 
@@ -42,19 +46,26 @@ def integrate(
     inputs : Tensor, (B, T, I) or (K, B, T, I), optional
         ``inputs[:, k]`` is held over the interval from ``times[k]`` to ``times[k + 1]``, for every stage of
         a step; the last one is not used. Missing inputs are zero.
-    method : {"exponential_euler", "euler", "rk4"}
+    method : {"exponential_euler", "euler", "rk4", "dopri5", "dopri8", "bosh3", "adaptive_heun"}
         ``exponential_euler`` (order 1) keeps a bounded field within its bound at any step; ``euler`` has
-        order 1 and ``rk4`` order 4.
+        order 1 and ``rk4`` order 4. The others choose their own steps (by torchdiffeq), starting anew where
+        an input changes.
     substeps : int
-        Steps per interval, for accuracy.
+        Steps per interval of the first three methods, for accuracy.
     lengths : array of int, (B,) or (K, B), optional
         Number of time points of each trial; after its last one a trial keeps its state.
     backend : {"auto", "plain", ...}
-        Which kernel computes it; ``plain`` is the reference, and works for any field.
+        Which kernel computes it. ``plain`` is the reference: it takes any field, and is the one to ask for
+        when a second derivative is needed.
     input_kind : {"hold", "linear"}
         Whether inputs are held over their interval or interpolated linearly between its ends.
     checkpoint : bool
         Save memory in the backward pass by computing the steps again.
+    rtol, atol : float
+        Tolerances of the adaptive methods.
+    adjoint : bool
+        Solve the adjoint equation backwards for the gradients of an adaptive method: flat memory, gradients
+        as exact as the tolerances.
 
     Returns
     -------
@@ -81,7 +92,9 @@ def integrate(
     >>> bool((coarse - fine).abs().max() < 0.05)
     True
     """
-    one_of(method, METHODS, "method")
+    one_of(method, [*METHODS, *adaptive.ORDERS], "method")
+    if adjoint and method in METHODS:
+        raise ValueError(f"adjoint=True is for adaptive methods; with method={method!r} use checkpoint=True.")
     problem = make_problem(
         field,
         h0,
@@ -93,7 +106,10 @@ def integrate(
         input_kind=input_kind,
         checkpoint=checkpoint,
     )
-    states = _kernels.run(problem, backend)
+    if method in adaptive.ORDERS and not isinstance(field, Map):
+        states = adaptive.run(problem, rtol=rtol, atol=atol, adjoint=adjoint)
+    else:
+        states = _kernels.run(problem, backend)
     _check_finite(states, problem)
     return states
 

@@ -57,7 +57,7 @@ def member(field: FieldT, index: int) -> FieldT:
         raise ValueError("This field has no population axis (members is None).")
     if not 0 <= index < field.members:
         raise ValueError(f"member {index!r} does not exist; there are {field.members}, from 0.")
-    single = build({**field.config(), "members": None})
+    single = _without_drawing({**field.config(), "members": None})
     state = {name: value[index].clone() for name, value in field.state_dict().items()}
     return _finished(single, state, field)
 
@@ -92,9 +92,18 @@ def stack(fields: Sequence[FieldT]) -> FieldT:
             other = field.config()
             differing = sorted(k for k in {*first, *other} if first.get(k) != other.get(k))
             raise ValueError(f"fields[{i}] differs from fields[0] in {', '.join(differing)}.")
-    together = build({**first, "members": len(fields)})
+    together = _without_drawing({**first, "members": len(fields)})
     states = [field.state_dict() for field in fields]
     return _finished(together, {k: torch.stack([s[k] for s in states]) for k in states[0]}, fields[0])
+
+
+def _without_drawing(config: dict[str, Any]) -> VectorField:
+    """Build a field whose weights are about to be replaced, with the cheapest of the initialisations."""
+    if "init" not in config:
+        return build(config)
+    made = build({**config, "init": "glorot"})
+    made._options["init"] = config["init"]
+    return made
 
 
 def _finished(made: VectorField, state: Mapping[str, torch.Tensor], like: FieldT) -> FieldT:

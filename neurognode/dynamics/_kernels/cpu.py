@@ -1,4 +1,4 @@
-"""The compiled CPU kernel: whole trajectories of blocks of trials, vectorised over trials, with their reverse."""
+"""The compiled CPU kernel: whole trajectories of blocks of trials, vectorised over the trials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
 METHODS = ("euler", "exponential_euler", "rk4")
 _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
-_STORE_LIMIT = 1 << 29
+_STORE_LIMIT = 1 << 26
 """Bytes of activations kept for the backward pass; beyond, they are computed again."""
 _THREAD_WORK = 2e6
 """Multiplications below which a second thread does not pay."""

@@ -1,4 +1,4 @@
-"""Large work buffers that are kept between calls, because fresh memory costs more than the arithmetic in it."""
+"""Large work buffers that are kept between calls: fresh memory can cost more than the arithmetic."""
 
 from __future__ import annotations
 
