@@ -8,8 +8,6 @@ from typing import Any
 
 import typer
 
-from neurognode.errors import NeurognodeError
-
 ENOUGH = 3
 """Members from which agreement can be judged."""
 
@@ -103,10 +101,7 @@ def _after_fit(run: Any, steps: Steps, compares: bool, progress: bool, planted: 
         steps.begin("Compare hypotheses")
         say_verdicts(runs.compare_run(run, progress=progress))
     steps.begin("Export")
-    try:
-        say(f"  {runs.export_run(run)}")
-    except NeurognodeError as error:
-        say(f"  Not exported: {error}")
+    say(f"  {runs.export_run(run, incomplete='write')}")
     steps.begin("Report")
     page = runs.report_run(run, planted=planted(run) if planted is not None else ())
     say(f"  {page}")

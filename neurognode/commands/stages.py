@@ -65,8 +65,12 @@ def export(
     to: Annotated[str, typer.Option(help="nwb, netcdf, lfads_hdf5 or a plug-in's exporter.")] = "nwb",
     recording: Moved = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; in the run folder by default.")] = None,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="NWB: write even if the subject is.")
+    ] = False,
 ) -> None:
     """Write a run's latents, rates, fixed points and verdicts for other tools."""
     from neurognode.runs import export_run, load_run
 
-    say(str(export_run(load_run(run), to=to, path=out, recording=recording)))
+    state = "write" if incomplete else "refuse"
+    say(str(export_run(load_run(run), to=to, path=out, recording=recording, incomplete=state)))

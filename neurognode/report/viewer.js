@@ -21,7 +21,7 @@ for (const box of document.querySelectorAll('.space')) {
     }
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
-    const half = [width / 2, height / 2], scale = zoom * Math.min(width, height) / 2900, ink = getComputedStyle(canvas).color;
+    const half = [width / 2, height / 2], scale = zoom * Math.min(width * 0.9, height) / 2400, ink = getComputedStyle(canvas).color;
     const last = Number(slider.value);
     axes(half, scale, ink);
     const order = data.paths.map((path, k) => [k, project(...path.points.slice(0, 3), half, scale)[2]]).sort((a, b) => b[1] - a[1]);

@@ -49,7 +49,7 @@ class Split(_Part):
 class Model(_Part):
     """The estimator: its name, every argument, and how many members were fitted."""
 
-    kind: str = "LatentGNODE"
+    kind: str = "LatentDynamics"
     arguments: dict[str, Any] = {}
     members: int = pydantic.Field(1, ge=1)
 

@@ -113,7 +113,7 @@ def decode_condition(latents: xr.DataArray, values: np.ndarray, n_folds: int = 5
     times, accuracy, error = [], [], []
     for t in range(0, states.shape[1], stride):
         good = np.isfinite(states[:, t]).all(1)
-        if np.unique(labels[good], return_counts=True)[1].min(initial=0) < n_folds:
+        if np.bincount(labels[good], minlength=len(names)).min() < n_folds:
             continue
         score = float(cross_val_score(decoder, states[good, t], labels[good], cv=folds).mean())
         times.append(float(latents["time"].values[t]))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from neurognode.errors import RunError, listing
+from neurognode import splits
+from neurognode.errors import RunError
 from neurognode.runs.config import Split
 
 TRAIN_NAMES, TEST_NAMES = ("train", "training"), ("valid", "validation", "test")
@@ -70,7 +71,8 @@ def partition(trials: xr.Dataset, split: Split, condition: str | None = None) ->
     """Draw test trials and held-out units from a seed.
 
     Trials that come with a column ``split`` keep it. Otherwise `split.by` names a column whose whole values
-    go to one side (runs, blocks), and without it trials are drawn evenly over the values of `condition`.
+    go to one side (runs, blocks), or ``"time"`` for blocks of time; without it trials are drawn evenly over
+    the values of `condition`.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ def partition(trials: xr.Dataset, split: Split, condition: str | None = None) ->
     stored = _stored_split(trials)
     if stored is not None:
         return Partition(stored, is_held_out)
-    is_test = _by_column(trials, split, rng) if split.by else _evenly(trials, split.test, condition, rng)
+    is_test = _drawn(trials, split, condition)
     if is_test.all() or (~is_test).sum() < 2:
         raise ValueError(
             f"{n_trials} trials with {split.test:.0%} for testing leave {int((~is_test).sum())} to fit; "
@@ -126,36 +128,15 @@ def _stored_split(trials: xr.Dataset) -> np.ndarray | None:
     return is_test if known.all() and is_test.any() and not is_test.all() else None
 
 
-def _column(trials: xr.Dataset, name: str) -> np.ndarray:
-    columns = [str(c) for c in trials.coords if trials[c].dims == ("trial",)]
-    if name not in columns:
-        raise ValueError(f"The trials have no column {name!r}. {listing(name, columns)}")
-    return np.array([str(v) for v in trials[name].values])
-
-
-def _by_column(trials: xr.Dataset, split: Split, rng: np.random.Generator) -> np.ndarray:
-    values = _column(trials, str(split.by))
-    names = np.unique(values)
-    if len(names) < 2:
-        raise ValueError(f"All trials have the same {split.by!r}; they cannot be split by it.")
-    count = min(max(round(split.test * len(names)), 1 if split.test else 0), len(names) - 1)
-    return np.isin(values, rng.permutation(names)[:count])
-
-
-def _evenly(trials: xr.Dataset, share: float, condition: str | None, rng: np.random.Generator) -> np.ndarray:
-    """Random test trials, their number within each condition as equal as whole trials allow."""
-    n_trials = trials.sizes["trial"]
-    order = rng.permutation(n_trials)
-    count = round(share * n_trials)
-    is_test = np.zeros(n_trials, bool)
-    if condition is not None:
-        values = _column(trials, condition)[order]
-        _, groups, sizes = np.unique(values, return_inverse=True, return_counts=True)
-        if 1 < len(sizes) <= n_trials // 4:
-            place = np.empty(n_trials)
-            for group in range(len(sizes)):
-                mine = np.flatnonzero(groups == group)
-                place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)
-            order = order[np.argsort(place, kind="stable")]
-    is_test[order[:count]] = True
+def _drawn(trials: xr.Dataset, split: Split, condition: str | None) -> np.ndarray:
+    is_test = np.zeros(trials.sizes["trial"], bool)
+    if split.test > 0:
+        shares = {"train": 1 - split.test, "test": split.test}
+        if split.by == "time":
+            parts = splits.by_time(trials, shares, random_state=split.seed)
+        elif split.by:
+            parts = splits.by_condition(trials, split.by, shares, random_state=split.seed)
+        else:
+            parts = splits.by_trial(trials, shares, stratify=condition, random_state=split.seed)
+        is_test[parts["test"]] = True
     return is_test

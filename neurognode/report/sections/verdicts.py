@@ -37,15 +37,21 @@ def _numbers(verdict: Any) -> str:
     statistic = getattr(verdict, "statistic", None)
     if statistic is not None and statistic == statistic:
         name = getattr(verdict, "statistic_name", "") or "statistic"
-        low, high = getattr(verdict, "interval", None) or (float("nan"), float("nan"))
+        low, high = verdict.interval
         span = f" [{number(float(low))}, {number(float(high))}]" if low == low and high == high else ""
         parts.append(f"{name.replace('_', ' ')} {number(float(statistic))}{span}")
-    effect, p = getattr(verdict, "effect_size", None), getattr(verdict, "p", None)
-    if effect is not None and effect == effect:
-        parts.append(f"effect size {number(float(effect))}")
-    if p is not None and p == p:
-        parts.append(f"p = {number(float(p), 2)}")
-    if getattr(verdict, "null", ""):
+    if verdict.effect_size == verdict.effect_size and verdict.effect_name != verdict.statistic_name:
+        parts.append(
+            f"{verdict.effect_name.replace('_', ' ') or 'effect size'} {number(verdict.effect_size)}"
+        )
+    if verdict.p == verdict.p:
+        corrected = (
+            f" ({number(verdict.p_corrected, 2)} corrected)"
+            if verdict.p_corrected == verdict.p_corrected
+            else ""
+        )
+        parts.append(f"p = {number(float(verdict.p), 2)}{corrected}")
+    if verdict.null:
         parts.append(f"null: {str(verdict.null).replace('_', ' ')}")
     agreement = getattr(verdict, "agreement", None)
     if agreement is not None and agreement == agreement:

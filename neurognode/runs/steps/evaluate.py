@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from neurognode.errors import RecordingError
+from neurognode.evaluation import baselines
 from neurognode.metrics import bits_per_spike, r2
 from neurognode.runs.decoding import against_truth, decode_behavior, decode_condition
 from neurognode.runs.folder import Run
@@ -19,6 +20,11 @@ from neurognode.trials import observed, signal
 
 COUNT_NAMES = {"co_bps": "held-out units (bits/spike)", "bps": "all units (bits/spike)"}
 SIGNAL_NAMES = {"co_r2": "held-out units (R²)", "r2": "all units (R²)"}
+BASELINE_NAMES = {
+    "mean rate": "mean rate of each unit",
+    "PSTH": "average over trials (PSTH)",
+    "smoothing + GLM": "smoothing and Poisson regression",
+}
 TRUTH_NAMES = {
     "latent_r2": "true latents from inferred ones (R²)",
     "state_r2": "inferred latents from true ones (R²)",
@@ -64,7 +70,8 @@ def _metrics(
     if hasattr(fits, "members_") and len(fits.members_) > 1:
         table[0]["method"] = f"this fit ({len(fits.members_)} members averaged)"
         table.append(_members(fits, chosen, parts.is_held_out))
-    table += _baselines(trials, parts, chosen)
+    condition = run.config.condition or ("condition" if "condition" in trials.coords else None)
+    table += _baselines(trials, parts, condition)
     metrics: dict[str, Any] = {
         "names": COUNT_NAMES if is_counts else SIGNAL_NAMES,
         "table": table,
@@ -79,7 +86,6 @@ def _metrics(
     latents = run.latents["latents"]
     metrics["measures"] += _behavior(latents, trials, parts)
     metrics["measures"] += _truth(opened, latents, rates, parts.is_test)
-    condition = run.config.condition or ("condition" if "condition" in trials.coords else None)
     decoded = decode_condition(latents, trials[condition].values) if condition in trials.coords else None
     if decoded is not None:
         metrics["decoding"] = decoded | {"column": condition, "caption": _decoding_caption(str(condition))}
@@ -116,8 +122,20 @@ def _members(fits: Any, trials: xr.Dataset, held_out: np.ndarray) -> dict[str, A
     return found
 
 
-def _baselines(trials: xr.Dataset, parts: Partition, chosen: xr.Dataset) -> list[dict[str, Any]]:
-    return []
+def _baselines(trials: xr.Dataset, parts: Partition, condition: str | None) -> list[dict[str, Any]]:
+    """What has to be beaten: mean rates, condition averages, smoothing with a regression."""
+    test = parts.test(trials)
+    if test is None or trials.attrs["activity_kind"] != "counts":
+        return []
+    held_out = parts.is_held_out
+    seen = trials["unit"].values[~held_out] if held_out.any() else None
+    found = baselines(parts.train(trials), test, encode_units=seen, condition=condition)
+    key, units = ("co_bps", held_out) if held_out.any() else ("bps", np.ones_like(held_out))
+    values, mask = signal(test).values[..., units], observed(test)[..., units]
+    return [
+        {"method": BASELINE_NAMES.get(name, name), key: bits_per_spike(rates, values, observed=mask)}
+        for name, rates in found.items()
+    ]
 
 
 def _lead(is_counts: bool, parts: Partition) -> str:

@@ -11,7 +11,7 @@ from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 from neurognode.runs.prepare import cut
 
-SUFFIXES = {"nwb": ".nwb", "netcdf": ".nc", "lfads_hdf5": ".h5"}
+SUFFIXES = {"nwb": ".nwb", "netcdf": ".nc", "zarr": ".zarr", "lfads_hdf5": ".h5"}
 
 
 def export_run(
@@ -20,6 +20,7 @@ def export_run(
     to: str = "nwb",
     path: str | os.PathLike[str] | None = None,
     recording: str | os.PathLike[str] | None = None,
+    incomplete: str = "refuse",
 ) -> Path:
     """Write a run's latents, rates, fixed points and verdicts for other tools.
 
@@ -28,11 +29,13 @@ def export_run(
     run : Run
         A fitted run.
     to : str
-        ``"nwb"``, ``"netcdf"``, ``"lfads_hdf5"`` or a plug-in's name.
+        ``"nwb"``, ``"netcdf"``, ``"zarr"``, ``"lfads_hdf5"`` or a plug-in's name.
     path : path, optional
         The file; by default ``latents.*`` in the run folder.
     recording : path, optional
         Where the recording is now.
+    incomplete : {"refuse", "write"}
+        For NWB: what to do where the recording does not say what archives ask about the subject.
 
     Returns
     -------
@@ -42,10 +45,19 @@ def export_run(
     one_of(to, registry.names("exporters"), "to")
     where = run.recording(recording)
     trials = cut(where, run.config.alignment)
-    default = "export.nc" if to == "netcdf" else f"latents{SUFFIXES.get(to, '')}"
+    default = f"export{SUFFIXES[to]}" if to in ("netcdf", "zarr") else f"latents{SUFFIXES.get(to, '')}"
     target = Path(path) if path is not None else run.path / default
     exporter = registry.resolve("exporters", to)
+    options = {"incomplete": incomplete} if to == "nwb" else {}
     with logging_to(run.path / "log.txt") as log:
-        exporter(target, run.fits, trials, verdicts=run.verdicts, portrait=run.portrait, source=where.source)
+        exporter(
+            target,
+            run.fits,
+            trials,
+            verdicts=run.verdicts,
+            portrait=run.portrait,
+            source=where.source,
+            **options,
+        )
         log.info("exported to %s", target)
     return target

@@ -68,6 +68,8 @@ def fit_run(
     if trials is None:
         trials = cut(recording if recording is not None else _open(config), config.alignment)
     config.recording.source_hash = str(trials.attrs.get("source_hash", ""))
+    if config.alignment.how == "chop" and config.split.by is None:
+        config.split.by = "time"
     parts = partition(trials, config.split, config.condition)
     train = controlled(parts.train(trials), config.control, config.seed)
     run = _folder(config, out, resume)
