@@ -15,7 +15,7 @@ FREE_BYTES = 64 << 20
 
 
 @contextlib.contextmanager
-def reading(where: str, what: str = "") -> Iterator[None]:
+def reading(where: str, what: str = "", only: tuple[type[Exception], ...] = (Exception,)) -> Iterator[None]:
     """Turn whatever a file library raises into a `RecordingError` that says where.
 
     Parameters
@@ -24,6 +24,8 @@ def reading(where: str, what: str = "") -> Iterator[None]:
         File, and path inside it.
     what : str
         What was being read, for the message.
+    only : tuple of exception types
+        Others pass as they are.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def reading(where: str, what: str = "") -> Iterator[None]:
         raise
     except MemoryError as error:
         raise RecordingError(f"Not enough memory to read {what or 'this'}", where=where) from error
-    except Exception as error:
+    except only as error:
         text = " ".join(str(error).split())[:300] or type(error).__name__
         raise RecordingError(f"Cannot read {what or 'this'}: {text}", where=where) from error
 

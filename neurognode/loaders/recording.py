@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,14 @@ import numpy as np
 
 from neurognode.errors import RecordingError
 from neurognode.loaders.base import Contents, Series, Table, Units
+from neurognode.loaders.guard import reading
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+_FILE_ERRORS = (OSError, MemoryError, RuntimeError)
+"""What a file library raises when a file turns out to be damaged only when its data are read."""
 
 
 class Recording:
@@ -185,13 +191,14 @@ class Recording:
 
         request = Request(**arguments)
         whole = self.contents.aligned is not None and (event is None or event not in self.contents.tables)
-        if whole and self.contents.aligned is not None:
-            return self._stamp(
-                align_cut(self.contents.aligned, request, event), {"event": event, **arguments}
-            )
-        if event is None:
-            raise ValueError(_which_event(self))
-        return self._stamp(align(self.contents, event, request), {"event": event, **arguments})
+        with self._named():
+            if whole and self.contents.aligned is not None:
+                trials = align_cut(self.contents.aligned, request, event)
+            elif event is None:
+                raise ValueError(_which_event(self))
+            else:
+                trials = align(self.contents, event, request)
+        return self._stamp(trials, {"event": event, **arguments})
 
     def chop(
         self,
@@ -243,7 +250,9 @@ class Recording:
         arguments = {k: v for k, v in locals().items() if k != "self"}
         from neurognode.loaders.alignment.chop import chop
 
-        return self._stamp(chop(self.contents, **arguments), arguments, verb="chop")
+        with self._named():
+            trials = chop(self.contents, **arguments)
+        return self._stamp(trials, arguments, verb="chop")
 
     def truth(self, split: str | None = None) -> xr.Dataset:
         """The simulated truth that a file carries, never part of what `align` gives.
@@ -266,7 +275,8 @@ class Recording:
         """
         from neurognode.loaders.alignment.cut import truth
 
-        return truth(self.contents, split)
+        with self._named():
+            return truth(self.contents, split)
 
     def describe(self) -> dict[str, Any]:
         """What the recording holds, ready for JSON; what ``neurognode inspect --json`` prints."""
@@ -282,6 +292,17 @@ class Recording:
 
             self._hash = fingerprint(self.source)
         return self._hash
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        """Name the recording in errors that do not say where."""
+        try:
+            with reading(self.source, "the recording", only=_FILE_ERRORS):
+                yield
+        except RecordingError as error:
+            if error.where:
+                raise
+            raise RecordingError(error.what, where=self.source, hint=error.hint) from error
 
     def _stamp(self, trials: xr.Dataset, arguments: dict[str, Any], verb: str = "align") -> xr.Dataset:
         trials.attrs["source"] = self.source

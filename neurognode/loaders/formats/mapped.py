@@ -66,8 +66,8 @@ class HDF5(Loader):
         matlab = probe.head.startswith(b"MATLAB 7.3")
         files = Datasets(probe.root, matlab)
         contents = Contents("matlab" if matlab else "hdf5", notes=probe.root.notes, close=probe.close)
-        contents.datasets = files.listed()
         if probe.mapping is None:
+            contents.datasets = files.listed()
             contents.notes.append(
                 "the layout is not known: say which dataset is what by mapping=... (see the list)"
             )
