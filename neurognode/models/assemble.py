@@ -103,8 +103,7 @@ def _path(
     noise = setting(model.preset, "process_noise", model.process_noise)
     diffusion = None
     if noise:
-        start = 0.3 / shape.bin_size**0.5 if noise == "anneal" else 1.0
-        diffusion = Diffusion(latent_dim, kind="per_latent", std=start)
+        diffusion = Diffusion(latent_dim, kind="per_latent", std=0.1 / shape.bin_size**0.5)
     return LatentPath(
         encoder.features,
         field,
@@ -120,7 +119,7 @@ def _objective(model: LatentDynamics) -> Objective:
     return Objective(
         kl_weight=setting(model.preset, "kl_weight", model.kl_weight),
         coordinated_dropout=setting(model.preset, "coordinated_dropout", model.coordinated_dropout),
-        anneal=(0.15, 0.6, 0.02) if noise == "anneal" else None,
+        anneal=(0.15, 0.6, 0.05) if noise == "anneal" else None,
     )
 
 

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from neurognode.models.encoders.pooling import interpolated
+
 
 class InferredInputs(nn.Module):
     """Gaussian inputs with a first-order autoregressive prior of learned time constant and variance.
@@ -52,9 +54,18 @@ class InferredInputs(nn.Module):
         """Share of an input left a bin later under the prior, (n_inputs,)."""
         return torch.exp(-self.bin_size / self.log_time.exp())
 
-    def forward(self, features: Tensor, valid: Tensor, noise: float = 1.0) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        features: Tensor,
+        valid: Tensor,
+        *,
+        lengths: Tensor | None = None,
+        stride: int = 1,
+        noise: float = 1.0,
+    ) -> tuple[Tensor, Tensor]:
         """A sample (B, T, n_inputs), scaled by `noise` (0 for the mean), and the divergence from the prior (B,)."""
-        mean, log_variance = self.linear(features).split(self.n_inputs, -1)
+        linear = interpolated(self.linear(features), valid.shape[1], stride, lengths)
+        mean, log_variance = linear.split(self.n_inputs, -1)
         variance = log_variance.clamp(-9.0, 2.0).exp()
         sample = mean
         if noise:

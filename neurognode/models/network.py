@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -160,18 +160,20 @@ class LatentNetwork(nn.Module):
         """
         valid = self.valid(batch)
         features = self.encoder(self._seen(batch, hidden, hide), batch.lengths)
-        inputs, when = batch.inputs, batch.when
+        inputs, when, lengths = batch.inputs, batch.when, batch.lengths
         if repeats > 1:
             features, valid = features.repeat(repeats, 1, 1), valid.repeat(repeats, 1)
             inputs = None if inputs is None else inputs.repeat(repeats, 1, 1)
             when = None if when is None else when.repeat(repeats)
+            lengths = None if lengths is None else lengths.repeat(repeats)
+        timing: dict[str, Any] = {"lengths": lengths, "stride": self.encoder.stride, "noise": noise}
         divergence = features.new_zeros(len(features))
         inferred = None
         if self.inferred is not None:
-            inferred, divergence = self.inferred(features, valid, noise)
+            inferred, divergence = self.inferred(features, valid, **timing)
             inputs = inferred if inputs is None else torch.cat([inputs, inferred], -1)
         factor = self.noise_factor if noise_factor is None else noise_factor
-        path = self.path(features, valid, inputs, noise=noise, noise_factor=factor)
+        path = self.path(features, valid, inputs, noise_factor=factor, **timing)
         return Inferred(path.states, self.location(path.states, when), path.divergence + divergence, inferred)
 
     def location(self, states: Tensor, when: Tensor | None) -> Tensor:

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from neurognode.dynamics import Diffusion, Map, VectorField, integrate
+from neurognode.dynamics.corrected import integrate_corrected
 from neurognode.dynamics.methods import METHODS
+from neurognode.models.encoders.pooling import interpolated
 from neurognode.models.initial_state import InitialState
-from neurognode.models.pseudo_observations import PseudoObservations, apply, conditional
+from neurognode.models.pseudo_observations import Conditional, PseudoObservations, apply, conditional
 
 
 class Path(NamedTuple):
@@ -73,6 +75,8 @@ class LatentPath(nn.Module):
         valid: Tensor,
         inputs: Tensor | None = None,
         *,
+        lengths: Tensor | None = None,
+        stride: int = 1,
         noise: float = 1.0,
         noise_factor: float = 1.0,
     ) -> Path:
@@ -80,12 +84,16 @@ class LatentPath(nn.Module):
 
         Parameters
         ----------
-        features : Tensor, (B, T, features)
+        features : Tensor, (B, ceil(T / stride), features)
             What the encoder says.
         valid : Tensor, (B, T)
             1 within a trial, 0 after its end.
         inputs : Tensor, (B, T, I), optional
             Inputs, held over the step that leaves their bin.
+        lengths : Tensor, (B,), optional
+            Bins of each trial.
+        stride : int
+            Bins per time step of the features.
         noise : float
             1 to sample; 0 for the path on which every state is the mean given the one before.
         noise_factor : float
@@ -95,8 +103,9 @@ class LatentPath(nn.Module):
         divergence = message.divergence(self.start.mean) * valid[:, 0]
         h0 = _draw(message, self.start.mean.expand_as(message.target), noise)
         if self.later is None or noise_factor == 0:
-            return Path(self.rollout(h0, features.shape[1], inputs), divergence)
-        target, root = self.later(features[:, 1:])
+            return Path(self.rollout(h0, valid.shape[1], inputs), divergence)
+        linear = interpolated(self.later.linear(features), valid.shape[1], stride, lengths)
+        target, root = self.later.split(linear[:, 1:])
         after = valid[:, 1:]
         std = noise_factor * self.step_std(h0)
         messages = conditional(target, root * after.reshape(*after.shape, *[1] * (root.dim() - 2)), std)
@@ -127,25 +136,15 @@ class LatentPath(nn.Module):
         return mean + self.start.std * torch.randn(n_trials, len(mean), dtype=mean.dtype, device=mean.device)
 
     def _corrected(
-        self, h0: Tensor, messages: NamedTuple, inputs: Tensor | None, noise: float
+        self, h0: Tensor, messages: Conditional, inputs: Tensor | None, noise: float
     ) -> tuple[Tensor, Tensor]:
-        target, keep, noise_root = messages[:3]
-        kick = noise * apply(noise_root, torch.randn_like(target)) if noise else torch.zeros_like(target)
-        anchor = target + kick - apply(keep, target)
-        states, predictions = [h0], []
-        full = keep.dim() > target.dim()
-        anchors, keeps = anchor.unbind(1), keep.unbind(1)
-        drives = [None] * len(anchors) if inputs is None else inputs.unbind(1)
-        for shift, matrix, drive in zip(anchors, keeps, drives):
-            prediction = self._step(states[-1], drive)
-            predictions.append(prediction)
-            if full:
-                states.append(torch.baddbmm(shift[..., None], matrix, prediction[..., None])[..., 0])
-            else:
-                states.append(torch.addcmul(shift, matrix, prediction))
-        if not predictions:
-            return h0[:, None], h0.new_zeros(len(h0), 0, h0.shape[1])
-        return torch.stack(states, 1), torch.stack(predictions, 1)
+        target, keep = messages.target, messages.keep
+        anchor = target - apply(keep, target)
+        if noise:
+            anchor = anchor + noise * apply(messages.noise_root, torch.randn_like(target))
+        times = torch.arange(target.shape[1] + 1, dtype=torch.float64) * self.bin_size
+        substeps = 1 if isinstance(self.field, Map) else self.substeps
+        return integrate_corrected(self.field, h0, times, keep, anchor, inputs, self.method, substeps)
 
     def _step(self, h: Tensor, x: Tensor | None) -> Tensor:
         if isinstance(self.field, Map):
@@ -158,7 +157,6 @@ class LatentPath(nn.Module):
         return h
 
 
-def _draw(message: NamedTuple, prediction: Tensor, noise: float) -> Tensor:
-    target, keep, noise_root = message[:3]
-    state = target - apply(keep, target - prediction)
-    return state + noise * apply(noise_root, torch.randn_like(target)) if noise else state
+def _draw(message: Conditional, prediction: Tensor, noise: float) -> Tensor:
+    state = message.target - apply(message.keep, message.target - prediction)
+    return state + noise * apply(message.noise_root, torch.randn_like(state)) if noise else state

@@ -33,6 +33,12 @@ class Fixed(nn.Module):
         self.messages = messages
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.split(features)
+
+    def linear(self, features: torch.Tensor) -> torch.Tensor:
+        return features
+
+    def split(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return tuple(m.expand(len(features), *m.shape) for m in self.messages)
 
 

@@ -19,6 +19,8 @@ class Encoder(nn.Module):
         Width of what it sees in a bin.
     features : int
         Width of what it returns for a bin.
+    stride : int
+        Bins per time step of what it returns.
 
     Attributes
     ----------
@@ -28,10 +30,22 @@ class Encoder(nn.Module):
 
     causal: ClassVar[bool] = False
 
-    def __init__(self, n_inputs: int, features: int) -> None:
+    def __init__(self, n_inputs: int, features: int, stride: int = 1) -> None:
         super().__init__()
-        self.n_inputs, self.features = n_inputs, features
+        self.n_inputs, self.features, self.stride = n_inputs, features, stride
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Features (trial, time, features) of ``x`` (trial, time, n_inputs); `lengths` (trial,) in bins, None if full."""
+        """Features of the trials.
+
+        Parameters
+        ----------
+        x : Tensor, (trial, time, n_inputs)
+            What was recorded.
+        lengths : Tensor, (trial,), optional
+            Bins of each trial; None if all are full.
+
+        Returns
+        -------
+        Tensor, (trial, ceil(time / stride), features)
+        """
         raise NotImplementedError
