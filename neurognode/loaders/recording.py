@@ -193,12 +193,12 @@ class Recording:
         whole = self.contents.aligned is not None and (event is None or event not in self.contents.tables)
         with self._named():
             if whole and self.contents.aligned is not None:
-                trials = align_cut(self.contents.aligned, request, event)
+                cut = align_cut(self.contents.aligned, request, event)
             elif event is None:
                 raise ValueError(_which_event(self))
             else:
-                trials = align(self.contents, event, request)
-        return self._stamp(trials, {"event": event, **arguments})
+                cut = align(self.contents, event, request)
+        return self._stamp(cut, {"event": event, **arguments})
 
     def chop(
         self,

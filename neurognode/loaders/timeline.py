@@ -26,10 +26,13 @@ class Timeline:
         Samples kept.
     issues : list of str
         What had to be repaired, a sentence each.
+    repeated : int
+        Samples whose stamp is that of the one before.
     """
 
     n: int
     issues: list[str]
+    repeated: int = 0
 
     @property
     def period(self) -> float:
@@ -138,9 +141,11 @@ class StampedTimeline(Timeline):
             rows, stamps = (order if rows is None else rows[order]), stamps[order]
             plural = "s" if back > 1 else ""
             self.issues.append(f"time stamps were not in order ({back} step{plural} back) and were sorted")
-        repeated = int((np.diff(stamps) == 0).sum())
-        if repeated:
-            self.issues.append(f"{repeated} time stamps repeat the one before; their samples are averaged")
+        self.repeated = int((np.diff(stamps) == 0).sum())
+        if self.repeated:
+            self.issues.append(
+                f"{self.repeated} time stamps repeat the one before; their samples are averaged"
+            )
         self.stamps, self._rows, self.n = stamps, rows, len(stamps)
 
     @cached_property

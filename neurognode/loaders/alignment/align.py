@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from neurognode.errors import RecordingError, listing, one_of
+from neurognode.loaders.alignment.grid import check_positive
 from neurognode.loaders.alignment.inputs import channel_names, input_block
 from neurognode.loaders.alignment.moments import Moments, column_times, resolve, row_columns
 from neurognode.loaders.alignment.query import select
@@ -110,7 +111,7 @@ def _bins(contents: Contents, signal: str, bin_size: float | str | None) -> tupl
         raise ValueError(
             f"bin_size={bin_size!r}: spike times have no bins of their own; give seconds, such as 0.02."
         )
-    return float(bin_size), 0
+    return check_positive(bin_size, "bin_size"), 0
 
 
 def _native_window(window: Any, bin_size: float) -> Any:
@@ -258,9 +259,12 @@ def _like_signal(
     if block.times is None:
         return on_bins(series, windows)
     left = block.times
-    period = contents.series[signal].timeline.period
-    right = np.concatenate([left[:, 1:], left[:, -1:] + windows.bin_size], axis=1)
-    right = np.minimum(right, left + max(windows.bin_size, period) * 1.5)
+    clock = contents.series[signal].timeline
+    factor = max(round(windows.bin_size / clock.period), 1)
+    after = clock.search(left[:, -1] + (factor - 0.5) * clock.period)
+    last = [clock.at(int(k), int(k) + 1)[0] if k < clock.n else np.inf for k in after]
+    right = np.concatenate([left[:, 1:], np.array(last)[:, None]], axis=1)
+    right = np.minimum(right, left + windows.bin_size + 0.75 * clock.period)
     return on_bins(series, windows, (left, right))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from neurognode.errors import RecordingError
+from neurognode.loaders.alignment.grid import check_positive
 from neurognode.loaders.alignment.windows import Windows
 from neurognode.loaders.base import Series
 from neurognode.loaders.guard import check_bytes
@@ -43,7 +44,7 @@ def native_step(series: Series, bin_size: float | str | None) -> tuple[float, in
         return period, 1
     if isinstance(bin_size, str):
         raise ValueError(f"bin_size={bin_size!r} must be a number of seconds, or 'native'.")
-    factor = round(bin_size / period)
+    factor = round(check_positive(bin_size, "bin_size") / period)
     if factor >= 1 and abs(bin_size / period - factor) <= _SAME:
         return float(bin_size), factor if series.role == "counts" or factor == 1 else 0
     if series.role != "counts":
@@ -71,21 +72,35 @@ def on_native(series: Series, windows: Windows, factor: int) -> tuple[np.ndarray
     values = np.full((n, slots, series.n_channels), np.nan)
     times = windows.origins[:, None] + np.arange(slots) * (windows.bin_size / factor)
     first = clock.search(windows.origins - 0.5 * clock.period)
-    for i, (low, high) in enumerate(zip(first, np.minimum(first + slots, clock.n))):
+    for i, (low, high) in enumerate(zip(first, np.minimum(first + slots + clock.repeated, clock.n))):
         if high <= low:
             continue
         stamps = np.asarray(clock.at(int(low), int(high)), float)
-        skipped = max(round((stamps[0] - windows.origins[i]) / clock.period), 0)
-        steps = np.diff(stamps)
-        jumps = np.where(steps > clock.gap, np.maximum(np.rint(steps / clock.period), 1), 1).astype(np.int64)
-        at = skipped + np.concatenate([[0], np.cumsum(jumps)])
+        at = _slots(stamps, windows.origins[i], clock.period, clock.gap)
         keep = at < slots
-        at = at[keep]
-        values[i, at] = series.read(int(low), int(high))[keep]
-        times[i, at] = stamps[keep]
+        samples = series.read(int(low), int(high))[keep]
+        values[i, at[keep]], times[i, at[keep]] = samples, stamps[keep]
+        if clock.repeated and len(np.unique(at[keep])) < keep.sum():
+            _average_repeated(values[i], at[keep], samples)
     if factor == 1:
         return values, times
     return values.reshape(n, windows.n_bins, factor, -1).sum(axis=2), times[:, ::factor]
+
+
+def _slots(stamps: np.ndarray, origin: float, period: float, gap: float) -> np.ndarray:
+    """Place of each sample: one after the other, shared by repeated stamps, further on after a gap."""
+    skipped = max(round((stamps[0] - origin) / period), 0)
+    steps = np.diff(stamps)
+    jumps = np.where(steps > gap, np.maximum(np.rint(steps / period), 1), np.where(steps > 0, 1, 0))
+    return skipped + np.concatenate([[0], np.cumsum(jumps)]).astype(np.int64)
+
+
+def _average_repeated(values: np.ndarray, at: np.ndarray, samples: np.ndarray) -> None:
+    """Mean of the samples that share a place."""
+    places, where, numbers = np.unique(at, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(places), samples.shape[1]))
+    np.add.at(sums, where, samples)
+    values[places] = sums / numbers[:, None]
 
 
 def on_bins(
