@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from neurognode.commands.chain import say, say_portrait, say_scores, say_verdicts
-from neurognode.commands.options import Moved, RunFolder, given, several
+from neurognode.commands.options import Moved, RunFolder, given, settings, several
 
 
 def evaluate(
@@ -68,9 +68,13 @@ def export(
     incomplete: Annotated[
         bool, typer.Option("--incomplete", help="NWB: write even if the subject is.")
     ] = False,
+    subject: Annotated[
+        list[str] | None, typer.Option(help="NWB: what the recording lacks, e.g. age=P90D.")
+    ] = None,
 ) -> None:
     """Write a run's latents, rates, fixed points and verdicts for other tools."""
     from neurognode.runs import export_run, load_run
 
     state = "write" if incomplete else "refuse"
-    say(str(export_run(load_run(run), to=to, path=out, recording=recording, incomplete=state)))
+    about = settings(subject) or None
+    say(str(export_run(load_run(run), to=to, path=out, recording=recording, incomplete=state, subject=about)))

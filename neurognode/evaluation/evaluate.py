@@ -95,7 +95,7 @@ def _score_counts(
     condition: str | None,
     random_state: int | np.random.Generator | None,
 ) -> dict[str, Any]:
-    encode_units = getattr(model, "encode_units", None)
+    encode_units = getattr(getattr(model, "model", model), "encode_units", None)
     hidden = held_out_units(test, encode_units)
     scored = hidden if hidden.any() else ~hidden
     counts, mask = schema.filled(test)

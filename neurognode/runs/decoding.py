@@ -1,4 +1,4 @@
-"""What the latents of a run say about behaviour, conditions and, where it is known, the truth."""
+"""What the latents of a run say about behaviour and, where it is known, the truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FLOOR = 0.01
 """Spikes/s added before logarithms of rates are compared."""
 
 
-def decode_behavior(latents: xr.DataArray, trials: xr.Dataset, is_test: np.ndarray) -> dict[str, Any] | None:
+def behavior_r2(latents: xr.DataArray, trials: xr.Dataset, is_test: np.ndarray) -> dict[str, Any] | None:
     """Ridge regression from latents to behaviour: fitted on training trials, scored on test trials.
 
     The lag (behaviour after the latents, up to 150 ms) and the penalty are chosen by five-fold
@@ -80,47 +80,6 @@ def _ridge(x: np.ndarray, y: np.ndarray, trial: np.ndarray) -> tuple[Any, float]
     )
     search.fit(x, y, groups=trial)
     return search.best_estimator_, float(search.best_score_)
-
-
-def decode_condition(latents: xr.DataArray, values: np.ndarray, n_folds: int = 5) -> dict[str, Any] | None:
-    """Accuracy of logistic regression from latents to a condition at every time, cross-validated over trials.
-
-    Parameters
-    ----------
-    latents : DataArray of shape (trial, time, latent)
-        Latents of all trials; they were inferred without the condition.
-    values : array of shape (trial,)
-        The condition: two to sixteen different values, each at least `n_folds` times.
-
-    Returns
-    -------
-    dict or None
-        ``time`` (s), ``accuracy``, ``error`` (standard error), ``chance`` (share of the commonest value);
-        None if the column is not fit for it.
-    """
-    from sklearn.discriminant_analysis import StandardScaler
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
-    from sklearn.pipeline import make_pipeline
-
-    names, labels, counts = np.unique([str(v) for v in values], return_inverse=True, return_counts=True)
-    if not 2 <= len(names) <= 16 or counts.min() < n_folds:
-        return None
-    states = latents.transpose("trial", "time", "latent").values
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=0)
-    decoder = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-    stride = max(1, states.shape[1] // 60)
-    times, accuracy, error = [], [], []
-    for t in range(0, states.shape[1], stride):
-        good = np.isfinite(states[:, t]).all(1)
-        if np.bincount(labels[good], minlength=len(names)).min() < n_folds:
-            continue
-        score = float(cross_val_score(decoder, states[good, t], labels[good], cv=folds).mean())
-        times.append(float(latents["time"].values[t]))
-        accuracy.append(score)
-        error.append(float(np.sqrt(max(score * (1 - score), 1e-9) / good.sum())))
-    chance = float(counts.max() / counts.sum())
-    return {"time": times, "accuracy": accuracy, "error": error, "chance": chance}
 
 
 def against_truth(

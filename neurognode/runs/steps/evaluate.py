@@ -9,22 +9,16 @@ import numpy as np
 import xarray as xr
 
 from neurognode.errors import RecordingError
-from neurognode.evaluation import baselines
-from neurognode.metrics import bits_per_spike, r2
-from neurognode.runs.decoding import against_truth, decode_behavior, decode_condition
+from neurognode.evaluation import decode_condition, evaluate
+from neurognode.evaluation.signals import signal_r2, smoothing_ridge
+from neurognode.metrics import bits_per_spike, mean_counts
+from neurognode.runs.decoding import against_truth, behavior_r2
 from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 from neurognode.runs.partition import Partition
 from neurognode.runs.prepare import cut
-from neurognode.trials import observed, signal
+from neurognode.trials import filled
 
-COUNT_NAMES = {"co_bps": "held-out units (bits/spike)", "bps": "all units (bits/spike)"}
-SIGNAL_NAMES = {"co_r2": "held-out units (R²)", "r2": "all units (R²)"}
-BASELINE_NAMES = {
-    "mean rate": "mean rate of each unit",
-    "PSTH": "average over trials (PSTH)",
-    "smoothing + GLM": "smoothing and Poisson regression",
-}
 TRUTH_NAMES = {
     "latent_r2": "true latents from inferred ones (R²)",
     "state_r2": "inferred latents from true ones (R²)",
@@ -46,129 +40,117 @@ def evaluate_run(run: Run, *, recording: str | os.PathLike[str] | None = None) -
     Returns
     -------
     dict
-        ``names`` of the scores, ``table`` of methods, ``measures``, ``decoding`` over time, ``notes``.
+        As `neurognode.evaluation.evaluate` gives it, with single members, behaviour decoded from latents and,
+        for simulations, the truth.
     """
     opened = run.recording(recording)
     trials = cut(opened, run.config.alignment)
     parts = Partition.from_json(run.read_json("split.json"), trials)
-    scored = parts.is_test if parts.is_test.any() else np.ones_like(parts.is_test)
     with logging_to(run.path / "log.txt") as log:
-        metrics = _metrics(run, opened, trials, parts, scored)
+        metrics = _metrics(run, opened, trials, parts)
         run.write_json("metrics.json", metrics)
         log.info("scores: %s", {k: v for k, v in metrics["table"][0].items() if k != "method"})
     return run.metrics
 
 
-def _metrics(
-    run: Run, opened: Any, trials: xr.Dataset, parts: Partition, scored: np.ndarray
-) -> dict[str, Any]:
-    fits = run.fits
+def _metrics(run: Run, opened: Any, trials: xr.Dataset, parts: Partition) -> dict[str, Any]:
+    fits, train = run.fits, parts.train(trials)
+    kept = parts.test(trials)
+    test = train if kept is None else kept
+    condition = condition_of(run, trials)
     is_counts = trials.attrs["activity_kind"] == "counts"
-    rates = fits.predict(trials)
-    chosen = trials.isel(trial=np.flatnonzero(scored))
-    table = [_row("this fit", rates.values[scored], chosen, parts.is_held_out) | {"ours": True}]
+    scores = evaluate if is_counts else _signal_scores
+    metrics = scores(fits, train, test, condition=condition, decode=False)
+    metrics["table"][0]["method"] = f"this fit{_averaged(fits)}"
     if hasattr(fits, "members_") and len(fits.members_) > 1:
-        table[0]["method"] = f"this fit ({len(fits.members_)} members averaged)"
-        table.append(_members(fits, chosen, parts.is_held_out))
-    condition = run.config.condition or ("condition" if "condition" in trials.coords else None)
-    table += _baselines(trials, parts, condition)
-    metrics: dict[str, Any] = {
-        "names": COUNT_NAMES if is_counts else SIGNAL_NAMES,
-        "table": table,
-        "held_out_units": trials["unit"].values[parts.is_held_out],
-        "lead": _lead(is_counts, parts),
-        "note": _note(is_counts),
-        "notes": []
-        if parts.is_test.any()
-        else ["No trials were kept for testing: these scores are of fitted trials."],
-        "measures": [],
-    }
+        metrics["table"].insert(1, _members(fits, train, test, parts.is_held_out, is_counts))
+    metrics["held_out_units"] = trials["unit"].values[parts.is_held_out]
+    metrics["lead"] = _lead(parts, is_counts)
+    if kept is None:
+        metrics["notes"].insert(0, "No trials were kept for testing: these scores are of the fitted trials.")
     latents = run.latents["latents"]
     metrics["measures"] += _behavior(latents, trials, parts)
-    metrics["measures"] += _truth(opened, latents, rates, parts.is_test)
-    decoded = decode_condition(latents, trials[condition].values) if condition in trials.coords else None
+    metrics["measures"] += _truth(opened, latents, fits.predict(trials), parts.is_test)
+    decoded = decode_condition(latents, trials[condition].values, column=condition) if condition else None
     if decoded is not None:
-        metrics["decoding"] = decoded | {"column": condition, "caption": _decoding_caption(str(condition))}
+        metrics["decoding"] = decoded
     return metrics
 
 
-def _row(method: str, rates: np.ndarray, trials: xr.Dataset, held_out: np.ndarray) -> dict[str, Any]:
-    """Scores of rates in spikes/s (or of a predicted signal) on trials."""
-    values = signal(trials).values.astype(float)
-    mask = observed(trials) & np.isfinite(rates)
-    row: dict[str, Any] = {"method": method}
-    if trials.attrs["activity_kind"] == "counts":
-        expected = rates * trials.attrs["bin_size"]
-        row["bps"] = bits_per_spike(expected, values, observed=mask)
-        if held_out.any():
-            row["co_bps"] = bits_per_spike(
-                expected[..., held_out], values[..., held_out], observed=mask[..., held_out]
-            )
-        return row
-    true = np.where(mask, values, np.nan)
-    row["r2"] = r2(true, rates)
-    if held_out.any():
-        row["co_r2"] = r2(true[..., held_out], rates[..., held_out])
-    return row
+def condition_of(run: Run, trials: xr.Dataset) -> str | None:
+    """The trial column that groups trials: the one asked for, else ``condition`` where there is one."""
+    column = run.config.condition or "condition"
+    return column if column in trials.coords and trials[column].dims == ("trial",) else None
 
 
-def _members(fits: Any, trials: xr.Dataset, held_out: np.ndarray) -> dict[str, Any]:
-    rows = [_row("", member.predict(trials).values, trials, held_out) for member in fits.members_]
-    found: dict[str, Any] = {"method": "one member (mean ± sd)", "ours": True}
-    for key in rows[0]:
-        if key != "method":
-            values = np.array([row[key] for row in rows])
-            found[key], found[f"{key}_error"] = values.mean(), values.std(ddof=1)
-    return found
+def _averaged(fits: Any) -> str:
+    n_members = len(getattr(fits, "members_", [fits]))
+    return f" ({n_members} members averaged)" if n_members > 1 else ""
 
 
-def _baselines(trials: xr.Dataset, parts: Partition, condition: str | None) -> list[dict[str, Any]]:
-    """What has to be beaten: mean rates, condition averages, smoothing with a regression."""
-    test = parts.test(trials)
-    if test is None or trials.attrs["activity_kind"] != "counts":
-        return []
-    held_out = parts.is_held_out
-    seen = trials["unit"].values[~held_out] if held_out.any() else None
-    found = baselines(parts.train(trials), test, encode_units=seen, condition=condition)
-    key, units = ("co_bps", held_out) if held_out.any() else ("bps", np.ones_like(held_out))
-    values, mask = signal(test).values[..., units], observed(test)[..., units]
-    return [
-        {"method": BASELINE_NAMES.get(name, name), key: bits_per_spike(rates, values, observed=mask)}
-        for name, rates in found.items()
-    ]
+def _members(
+    fits: Any, train: xr.Dataset, test: xr.Dataset, held_out: np.ndarray, is_counts: bool
+) -> dict[str, Any]:
+    """Mean score of single members, and its standard deviation over them."""
+    units = held_out if held_out.any() else ~held_out
+    values, mask = filled(test)
+    null = mean_counts(*filled(train))
+    scores = []
+    for member in fits.members_:
+        predicted = member.predict(test).values
+        if is_counts:
+            seen = (mask & np.isfinite(predicted))[..., units]
+            expected = np.where(seen, predicted[..., units], 0) * test.attrs["bin_size"]
+            scores.append(bits_per_spike(expected, values[..., units], null[units], seen))
+        else:
+            scores.append(signal_r2(predicted, test, train, units))
+    key = (
+        ("co_bps" if held_out.any() else "bits_per_spike")
+        if is_counts
+        else ("co_r2" if held_out.any() else "r2")
+    )
+    return {
+        "method": f"single members (mean ± sd of {len(scores)})",
+        "ours": True,
+        key: float(np.mean(scores)),
+        f"{key}_error": float(np.std(scores, ddof=1)),
+    }
 
 
-def _lead(is_counts: bool, parts: Partition) -> str:
+def _signal_scores(fits: Any, train: xr.Dataset, test: xr.Dataset, **options: Any) -> dict[str, Any]:
+    """Scores of a continuous signal: held-out units by R², beside smoothing with ridge regression."""
+    metrics = evaluate(fits, train, test, **options)
+    reference = getattr(fits, "reference", fits)
+    held_out = ~np.asarray(reference.seen_)
+    if not held_out.any():
+        return metrics
+    metrics["names"] = {"co_r2": "held-out units (R²)", "r2": "all units (R²)"}
+    metrics["table"][0]["co_r2"] = signal_r2(fits.predict(test).values, test, train, held_out)
+    for row in metrics["table"][1:]:
+        row.update({"co_r2": 0.0} if row["method"] == "mean" else {})
+    guess = smoothing_ridge(train, test, held_out)
+    if guess is not None:
+        row = {"method": "smoothing + ridge", "ours": False, "co_r2": signal_r2(guess, test, train, held_out)}
+        metrics["table"].insert(1, row)
+    metrics["note"] = "R²: share of the variance about the mean of the train trials, all units together."
+    metrics["notes"] = []
+    return metrics
+
+
+def _lead(parts: Partition, is_counts: bool) -> str:
     where = f"{int(parts.is_test.sum())} trials that were not fitted" if parts.is_test.any() else "all trials"
-    text = f"Scores on {where}, higher is better."
+    text = f"Scores on {where}; higher is better."
     if parts.is_held_out.any():
         text += (
-            f" The encoder never saw the {int(parts.is_held_out.sum())} held-out units, here or in training: "
-            "their rates are predicted from the others (co-smoothing)."
+            f" The encoder never saw the {int(parts.is_held_out.sum())} held-out units, here or in "
+            f"training: their "
+            f"{'rates' if is_counts else 'signals'} are predicted from the other units (co-smoothing)."
         )
     return text
 
 
-def _note(is_counts: bool) -> str:
-    if is_counts:
-        return (
-            "Bits/spike: gain in log-likelihood over each unit's mean rate, per spike, pooled over units, "
-            "as the "
-            "Neural Latents Benchmark defines it."
-        )
-    return "R²: share of the variance of the signal that is predicted, weighted by variance over units."
-
-
-def _decoding_caption(column: str) -> str:
-    return (
-        f"How well {column} can be read from the latents at each time: logistic regression, five-fold "
-        f"cross-validated "
-        "over all trials; the band is one standard error. The fit itself never saw it."
-    )
-
-
 def _behavior(latents: xr.DataArray, trials: xr.Dataset, parts: Partition) -> list[dict[str, Any]]:
-    found = decode_behavior(latents, trials, parts.is_test)
+    found = behavior_r2(latents, trials, parts.is_test)
     if found is None:
         return []
     note = f"ridge regression from latents to behaviour {found['lag'] * 1000:.0f} ms later, test trials"

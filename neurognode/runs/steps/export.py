@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from neurognode import registry
 from neurognode.errors import one_of
@@ -21,6 +22,7 @@ def export_run(
     path: str | os.PathLike[str] | None = None,
     recording: str | os.PathLike[str] | None = None,
     incomplete: str = "refuse",
+    subject: dict[str, str] | None = None,
 ) -> Path:
     """Write a run's latents, rates, fixed points and verdicts for other tools.
 
@@ -36,6 +38,8 @@ def export_run(
         Where the recording is now.
     incomplete : {"refuse", "write"}
         For NWB: what to do where the recording does not say what archives ask about the subject.
+    subject : dict, optional
+        For NWB: what the recording does not say, such as ``{"age": "P90D"}``.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def export_run(
     default = f"export{SUFFIXES[to]}" if to in ("netcdf", "zarr") else f"latents{SUFFIXES.get(to, '')}"
     target = Path(path) if path is not None else run.path / default
     exporter = registry.resolve("exporters", to)
-    options = {"incomplete": incomplete} if to == "nwb" else {}
+    options: dict[str, Any] = {"incomplete": incomplete, "subject": subject} if to == "nwb" else {}
     with logging_to(run.path / "log.txt") as log:
         exporter(
             target,

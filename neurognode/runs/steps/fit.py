@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import xarray as xr
 
-from neurognode.errors import RunError
+from neurognode.errors import RecordingError, RunError
 from neurognode.files import atomic_path
 from neurognode.runs.config import RunConfig, plain
 from neurognode.runs.folder import WEIGHTS, Run, clean_dataset, load_run
@@ -89,7 +91,8 @@ def fit_run(
     )
     with logging_to(run.path / "log.txt") as log:
         log.info("fit starts: %s", config.command or "from Python")
-        model.fit(train)
+        with _nothing_left_of(run, resume):
+            model.fit(train)
         _keep(run, model, trials, parts)
         log.info("fit ends: %s", run.status["stopped"])
     return run
@@ -112,6 +115,18 @@ def _folder(config: RunConfig, out: str | os.PathLike[str], resume: bool) -> Run
     if run.config.model_dump(include=same) != config.model_dump(include=same):
         raise RunError(f"{os.fspath(out)!r} was begun with other settings; name another --out.")
     return run
+
+
+@contextlib.contextmanager
+def _nothing_left_of(run: Run, resume: bool) -> Iterator[None]:
+    """Remove the new folder again if settings or data turn out not to allow a fit."""
+    try:
+        yield
+    except (ValueError, RecordingError):
+        trained = (run.path / WEIGHTS).exists() or any((run.path / "checkpoints").iterdir())
+        if not resume and not trained:
+            shutil.rmtree(run.path)
+        raise
 
 
 def _keep(run: Run, model: Any, trials: xr.Dataset, parts: Partition) -> None:

@@ -15,6 +15,7 @@ from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 from neurognode.runs.partition import Partition
 from neurognode.runs.prepare import cut
+from neurognode.runs.steps.evaluate import condition_of
 
 
 def report_run(
@@ -56,7 +57,7 @@ def gather(run: Run, trials: xr.Dataset) -> Content:
     """Everything the report shows, from a run and its trials."""
     config, fits = run.config, run.fits
     parts = Partition.from_json(run.read_json("split.json"), trials)
-    condition = config.condition or ("condition" if "condition" in trials.coords else None)
+    condition = condition_of(run, trials)
     return Content(
         title=_title(run),
         lead=_lead(run, trials, parts),
