@@ -1,7 +1,8 @@
 """The real recordings as trials, with the splits and scores that all methods are compared on.
 
-Every recording is split alike: ``rng = default_rng(0)``; a permutation of the units, of which the first quarter is held
-out; then a permutation of the trials, of which the first fifth is for testing. The Lorenz file keeps its own split.
+Every recording is split alike: ``rng = default_rng(0)``; a permutation of the units, of which the first
+quarter is held out; then a permutation of the trials, of which the first fifth is for testing. The Lorenz
+file keeps its own split.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ def split(name: str, trials: xr.Dataset, **extra: Any) -> Benchmark:
     n_test = round(0.2 * n_trials)
     test, train = np.sort(order[:n_test]), np.sort(order[n_test:])
     held_out = trials["unit"].values[np.sort(units)]
-    return Benchmark(name, trials.isel(trial=train), trials.isel(trial=test), held_out, {"trials": trials, **extra})
+    return Benchmark(
+        name, trials.isel(trial=train), trials.isel(trial=test), held_out, {"trials": trials, **extra}
+    )
 
 
 def spike_times(file: h5py.File) -> list[np.ndarray]:
@@ -109,7 +112,11 @@ def visual_choice() -> Benchmark:
     counts = binned(spikes, start, 39, 0.01)
     inputs = np.repeat(np.stack(contrasts, 1)[:, None, :], 39, 1)
     trials = make_trials(
-        counts, bin_size=0.01, inputs=inputs, input_names=["contrast_left", "contrast_right"], absolute_start=start
+        counts,
+        bin_size=0.01,
+        inputs=inputs,
+        input_names=["contrast_left", "contrast_right"],
+        absolute_start=start,
     )
     return split("visual_choice_1", trials)
 
@@ -163,12 +170,18 @@ def fly_ring() -> Benchmark:
 
 
 def lorenz() -> Benchmark:
-    """Simulated Lorenz system; the file's own training and validation trials, with the truth for scoring only."""
+    """Simulated Lorenz system; its own training and validation trials; the truth only for scoring."""
     with h5py.File(DATA / "lfads_lorenz.h5") as file:
         arrays = {key: file[key][()] for key in file if key.startswith(("train_", "valid_"))}
-    parts = [make_trials(arrays[f"{part}_data"].astype(np.int64), bin_size=0.01) for part in ("train", "valid")]
+    parts = [
+        make_trials(arrays[f"{part}_data"].astype(np.int64), bin_size=0.01) for part in ("train", "valid")
+    ]
     held_out = np.sort(np.random.default_rng(0).permutation(60)[:15])
-    truth = {f"{part}_{what}": arrays[f"{part}_{what}"] for part in ("train", "valid") for what in ("truth", "lowd")}
+    truth = {
+        f"{part}_{what}": arrays[f"{part}_{what}"]
+        for part in ("train", "valid")
+        for what in ("truth", "lowd")
+    }
     return Benchmark("lfads_lorenz", parts[0], parts[1], held_out, truth)
 
 

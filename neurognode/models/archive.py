@@ -25,7 +25,7 @@ _NOT_KEPT = ("callbacks", "checkpoint", "resume")
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted `LatentDynamics` or `Ensemble` to `path`, or to ``path/model.safetensors`` for a folder."""
+    """Write a fitted `LatentDynamics` or `Ensemble` to `path`; a folder gets ``model.safetensors``."""
     from neurognode.models.ensemble import Ensemble
 
     members = model.members_ if isinstance(model, Ensemble) else [model]
@@ -67,15 +67,17 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise RunError(f"{os.fspath(path)!r} is not a fitted model (format {meta.get('format')!r}).")
     if meta.get("version") != _VERSION:
         raise RunError(
-            f"{os.fspath(path)!r} was written in version {meta.get('version')!r} of the model format; this neurognode "
-            f"reads version {_VERSION}."
+            f"{os.fspath(path)!r} has version {meta.get('version')!r}; this neurognode reads "
+            f"version {_VERSION}."
         )
     classes = {c.__name__: c for c in (estimator.LatentDynamics, estimator.LatentGNODE)}
     members = []
     for index, described in enumerate(meta["members"]):
         prefix = f"{index}."
         weights = {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
-        members.append(_restore(classes.get(described["class"], estimator.LatentDynamics), described, weights, path))
+        members.append(
+            _restore(classes.get(described["class"], estimator.LatentDynamics), described, weights, path)
+        )
     if "ensemble" not in meta:
         return members[0]
     matrices = [tensors[f"alignment.{i}"].numpy() for i in range(len(members))]
@@ -113,7 +115,9 @@ def _describe(model: LatentDynamics) -> dict[str, Any]:
     }
 
 
-def _restore(kind: type, described: dict[str, Any], weights: dict[str, torch.Tensor], path: Any) -> LatentDynamics:
+def _restore(
+    kind: type, described: dict[str, Any], weights: dict[str, torch.Tensor], path: Any
+) -> LatentDynamics:
     try:
         model = kind(**described["settings"])
         for name, value in described["fitted"].items():

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from neurognode import registry
-from neurognode.dynamics import Diffusion, GNODE, build
+from neurognode.dynamics import GNODE, Diffusion, build
 from neurognode.models.encoders import Encoder
 from neurognode.models.inferred_inputs import InferredInputs
 from neurognode.models.network import LatentNetwork, Objective
@@ -80,10 +80,14 @@ def _encoder(model: LatentDynamics, shape: Shape) -> Encoder:
     width = int(shape.seen.sum()) + 1 + shape.n_inputs
     encoder = registry.resolve("encoders", model.encoder)(width, **options)
     corrected = setting(model.preset, "process_noise", model.process_noise) is True
-    if encoder.causal and not corrected and not setting(model.preset, "inferred_inputs", model.inferred_inputs):
+    if (
+        encoder.causal
+        and not corrected
+        and not setting(model.preset, "inferred_inputs", model.inferred_inputs)
+    ):
         raise ValueError(
-            f"encoder={model.encoder!r} sees no later bins, so the first state alone cannot tell what follows. "
-            "Use process_noise=True or inferred_inputs > 0 with it."
+            f"encoder={model.encoder!r} sees no later bins, so the first state alone cannot tell what "
+            "follows. Use process_noise=True or inferred_inputs > 0 with it."
         )
     return encoder
 
@@ -95,7 +99,11 @@ def _path(
     kind = registry.resolve("dynamics", model.dynamics)
     if issubclass(kind, GNODE):
         hidden = setting(model.preset, "hidden")
-        options = {"hidden": hidden, "tau": setting(model.preset, "tau_bins") * shape.bin_size, "random_state": seed}
+        options = {
+            "hidden": hidden,
+            "tau": setting(model.preset, "tau_bins") * shape.bin_size,
+            "random_state": seed,
+        }
         if model.dynamics == "gnode":
             options["gate_hidden"] = None
     options |= model.dynamics_options or {}

@@ -99,8 +99,8 @@ def as_trials(data: Any, bin_size: float, kind: str = "counts") -> xr.Dataset:
     array = np.asarray(data)
     if array.ndim != 3:
         raise ValueError(
-            f"Expected Trials (xarray.Dataset) or an array of shape (trial, time, unit), got shape {array.shape}. "
-            "See neurognode.make_trials."
+            f"Expected Trials (xarray.Dataset) or an array of shape (trial, time, unit), got "
+            f"{array.shape}. See neurognode.make_trials."
         )
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise ValueError(f"The array must hold real numbers, got dtype {array.dtype}.")
@@ -108,7 +108,7 @@ def as_trials(data: Any, bin_size: float, kind: str = "counts") -> xr.Dataset:
 
 
 def select_units(trials: xr.Dataset, units: np.ndarray, needed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Signal and mask (trial, time, unit) of the fitted `units` in their order; absent ones count as not observed.
+    """Signal and mask (trial, time, unit) of the fitted `units`, in order; absent ones are not observed.
 
     Raises
     ------
@@ -146,11 +146,12 @@ def external_inputs(trials: xr.Dataset, names: Sequence[str] | None, mask: np.nd
     have = [str(name) for name in trials["inputs"]["input"].values]
     for name in names:
         if name not in have:
-            raise ValueError(f"The model takes an input {name!r}, which these trials lack. {listing(name, have)}")
+            raise ValueError(
+                f"The model takes an input {name!r}, which these trials lack. {listing(name, have)}"
+            )
     values = trials["inputs"].values[:, :, [have.index(name) for name in names]].astype(np.float32)
-    recorded = mask.any(axis=2)
-    bad = ~np.isfinite(values).all(axis=2)
-    wrong = np.flatnonzero((bad & recorded).any(axis=1))
+    bad = ~np.all(np.isfinite(values), axis=2)
+    wrong = np.flatnonzero(np.any(bad & np.any(mask, axis=2), axis=1))
     if len(wrong):
         raise ValueError(
             f"Inputs are missing (not finite) in {len(wrong)} trials, the first is trial {wrong[0]}. "
@@ -160,8 +161,12 @@ def external_inputs(trials: xr.Dataset, names: Sequence[str] | None, mask: np.nd
 
 
 def session_place(trials: xr.Dataset, span: tuple[float, float]) -> np.ndarray:
-    """Where each trial lies in the session, 0 to 1 between the two times of `span` (file seconds), (trial,)."""
-    start = trials["absolute_time"].values[:, 0] if "absolute_time" in trials.coords else np.zeros(trials.sizes["trial"])
+    """Where each trial lies in the session, 0 to 1 between the times of `span` (file seconds), (trial,)."""
+    start = (
+        trials["absolute_time"].values[:, 0]
+        if "absolute_time" in trials.coords
+        else np.zeros(trials.sizes["trial"])
+    )
     width = max(span[1] - span[0], 1e-9)
     return np.clip((np.nan_to_num(start) - span[0]) / width, 0.0, 1.0).astype(np.float32)
 
@@ -170,8 +175,8 @@ def tensors(
     values: np.ndarray, mask: np.ndarray, inputs: np.ndarray | None, when: np.ndarray | None, session: int = 0
 ) -> TrialTensors:
     """Put arrays into tensors, leaving out masks and lengths where there is nothing to mask."""
-    seen = mask.any(axis=2)
-    lengths = np.where(seen.any(1), seen.shape[1] - np.argmax(seen[:, ::-1], axis=1), 0)
+    seen = np.any(mask, axis=2)
+    lengths = np.where(np.any(seen, axis=1), seen.shape[1] - np.argmax(seen[:, ::-1], axis=1), 0)
     return TrialTensors(
         torch.from_numpy(np.ascontiguousarray(values, np.float32)),
         None if mask.all() else torch.from_numpy(mask.astype(np.float32)),
@@ -192,7 +197,9 @@ def silent_units(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def warn_silent(units: np.ndarray) -> None:
     """Say which units are kept out because they never change."""
     if len(units):
-        shown = ", ".join(str(u) for u in units[:10]) + (f" and {len(units) - 10} more" if len(units) > 10 else "")
+        shown = ", ".join(str(u) for u in units[:10]) + (
+            f" and {len(units) - 10} more" if len(units) > 10 else ""
+        )
         warnings.warn(
             f"{len(units)} units never change in the training trials and do not enter the fit: {shown}.",
             UserWarning,

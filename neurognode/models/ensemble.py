@@ -39,7 +39,8 @@ class Ensemble(BaseEstimator):
     reference_ : int
         Member with the best validation score, in whose latent space `transform` answers.
     alignments_ : list of Affine
-        Map from each member's latents to those of the reference member, by least squares on the training trials.
+        Map from each member's latents to those of the reference member, by least squares on the training
+        trials.
 
     Examples
     --------
@@ -96,8 +97,8 @@ class Ensemble(BaseEstimator):
     def transform(self, trials: Any, *, members: bool = False) -> xr.DataArray:
         """Latents in the space of the reference member, (trial, time, latent), averaged over members.
 
-        The coordinate ``std`` holds their standard deviation over members. With ``members=True`` the first axis is
-        the member and nothing is averaged.
+        The coordinate ``std`` holds their standard deviation over members. With ``members=True`` the first
+        axis is the member and nothing is averaged.
         """
         check_is_fitted(self, "members_")
         each = [member.transform(trials).drop_vars("std", errors="ignore") for member in self.members_]
@@ -109,7 +110,7 @@ class Ensemble(BaseEstimator):
         return self.fit(trials).transform(trials)
 
     def predict(self, trials: Any, *, members: bool = False) -> xr.DataArray:
-        """Expected rates or signal, averaged over members; coordinate ``std`` and `members` as in `transform`."""
+        """Expected rates or signal, averaged over members; `std` and `members` as in `transform`."""
         check_is_fitted(self, "members_")
         return _combined([member.predict(trials) for member in self.members_], members)
 
@@ -119,7 +120,9 @@ class Ensemble(BaseEstimator):
         member = self.members_[0]
         return verbs.score_rates(member, as_trials(trials, member.bin_size_, member.activity_kind_), rates)
 
-    def sample(self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False) -> xr.DataArray:
+    def sample(
+        self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False
+    ) -> xr.DataArray:
         """Draws from the members in turn, (sample, trial, time, unit or latent); latents are aligned."""
         check_is_fitted(self, "members_")
         k = len(self.members_)
@@ -183,7 +186,9 @@ class Ensemble(BaseEstimator):
         }
 
     @classmethod
-    def restore(cls, members: list[LatentDynamics], described: dict[str, Any], matrices: list[np.ndarray]) -> Ensemble:
+    def restore(
+        cls, members: list[LatentDynamics], described: dict[str, Any], matrices: list[np.ndarray]
+    ) -> Ensemble:
         """An ensemble from fitted members."""
         model = type(members[0])(**described["settings"])
         ensemble = cls(model, described["n_members"])
@@ -200,6 +205,8 @@ def _combined(arrays: list[xr.DataArray], members: bool) -> xr.DataArray:
     first = arrays[0]
     if members:
         coords = {**first.coords, "member": np.arange(len(arrays))}
-        return xr.DataArray(stack, dims=("member", *first.dims), coords=coords, name=first.name, attrs=first.attrs)
+        return xr.DataArray(
+            stack, dims=("member", *first.dims), coords=coords, name=first.name, attrs=first.attrs
+        )
     spread = stack.std(0, ddof=1) if len(arrays) > 1 else np.zeros_like(stack[0])
     return first.copy(data=stack.mean(0)).assign_coords(std=(first.dims, spread))

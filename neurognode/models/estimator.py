@@ -26,9 +26,9 @@ class LatentDynamics(BaseEstimator):
     latent_dim : int, optional
         Number N of latents; by default 3 in the preset ``"dynamics"`` and 32 in ``"denoise"``.
     preset : {"dynamics", "denoise"}
-        ``"dynamics"``: few latents and process noise, driven by known inputs only; its field is meant to be read.
-        ``"denoise"``: many latents and inferred inputs, for the best rates and decoding; close to a nonlinear
-        smoother, and its field must not be read as the population's own dynamics.
+        ``"dynamics"``: few latents and process noise, driven by known inputs only; its field is meant to be
+        read. ``"denoise"``: many latents and inferred inputs, for the best rates and decoding; close to a
+        nonlinear smoother, and its field must not be read as the population's own dynamics.
     dynamics : str
         Name of a field in the registry; ``"gnode"``, ``"node"``, a constrained field or a plug-in.
     dynamics_options : dict, optional
@@ -42,11 +42,11 @@ class LatentDynamics(BaseEstimator):
         ``"negative_binomial"``, ``"bernoulli"``, ``"gaussian"``, ``"student_t"``, ``"zero_inflated_gamma"``,
         ``"ar1_calcium"`` or a plug-in.
     readout : str
-        ``"auto"`` (what the likelihood prefers), ``"exp"``, ``"softplus"``, ``"identity"``, or one of these after
-        ``"mlp_"``.
+        ``"auto"`` (what the likelihood prefers), ``"exp"``, ``"softplus"``, ``"identity"``, or one of these
+        after ``"mlp_"``.
     process_noise : bool or "anneal", optional
-        True: a stochastic differential equation with learned noise. False: the field runs freely from the first
-        state. ``"anneal"``: train with noise that fades, end with the free run.
+        True: a stochastic differential equation with learned noise. False: the field runs freely from the
+        first state. ``"anneal"``: train with noise that fades, end with the free run.
     inferred_inputs : int, optional
         Number of inputs inferred from the recording, with an autoregressive prior.
     use_inputs : bool
@@ -54,7 +54,8 @@ class LatentDynamics(BaseEstimator):
     session_drift : int
         Number of bases of a slow change of each unit's rate over the session; 0 for none.
     encode_units : sequence of unit ids, optional
-        Units the encoder may see. All units enter the likelihood, so that `predict` gives rates of unseen units.
+        Units the encoder may see. All units enter the likelihood, so that `predict` gives rates of unseen
+        units.
     kl_weight, coordinated_dropout : float, optional
         See `neurognode.models.network.Objective`.
     method, substeps : str, int
@@ -213,7 +214,7 @@ class LatentDynamics(BaseEstimator):
         return self.fit(trials).transform(trials)
 
     def predict(self, trials: Any) -> xr.DataArray:
-        """Expected rates in spikes/s (for counts) or expected signal, of every fitted unit, (trial, time, unit).
+        """Expected rates in spikes/s (counts) or expected signal of every fitted unit, (trial, time, unit).
 
         NaN after the end of a trial.
         """
@@ -221,15 +222,17 @@ class LatentDynamics(BaseEstimator):
         return verbs.predict(self, trials)
 
     def score(self, trials: Any, y: None = None) -> float:
-        """Bits per spike above the training mean rates, or R² for signals other than counts; higher is better.
+        """Bits per spike above the training mean rates, or R² for other signals; higher is better.
 
-        If `encode_units` left some units unseen, only those are scored (co-smoothing); otherwise the encoder has seen
-        what is scored.
+        If `encode_units` left some units unseen, only those are scored (co-smoothing); otherwise the encoder
+        has seen what is scored.
         """
         check_is_fitted(self, "network_")
         return verbs.score(self, trials)
 
-    def sample(self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False) -> xr.DataArray:
+    def sample(
+        self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False
+    ) -> xr.DataArray:
         """Draw from the fitted model, (sample, trial, time, unit or latent).
 
         Parameters
@@ -253,7 +256,7 @@ class LatentDynamics(BaseEstimator):
         return latents[np.isfinite(latents).all(axis=2)]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write settings and weights to one safetensors file, or into the folder `path` if it has no suffix."""
+        """Write settings and weights to one safetensors file, or into a folder if `path` has no suffix."""
         check_is_fitted(self, "network_")
         archive.save(self, path)
 

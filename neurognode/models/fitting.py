@@ -68,9 +68,11 @@ def _train(
         mean = network.centre.numpy()
         score = hold_out_score(network, subset(whole, validation), mean, seed)
     counts = network.likelihood.signal == "counts"
-    listeners = list(model.callbacks or [])
+    listeners: list[Any] = list(model.callbacks or [])
     if model.progress:
-        listeners.append(ProgressBar(getattr(model, "_label", "fit"), "held-out bits/spike" if counts else "held-out R²"))
+        listeners.append(
+            ProgressBar(getattr(model, "_label", "fit"), "held-out bits/spike" if counts else "held-out R²")
+        )
     anneal = network.objective.anneal
     settings = Settings(
         max_steps=int(setting(model.preset, "max_steps", model.max_steps)),
@@ -117,7 +119,7 @@ def subset(whole: data.TrialTensors, indices: np.ndarray) -> data.TrialTensors:
 
 
 def _split(n_trials: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices for training and for choosing the checkpoint; none of the latter where that would leave too few."""
+    """Indices for training and for choosing the checkpoint; none of these if too few would be left."""
     n_validation = round(fraction * n_trials)
     if n_validation < 2 or n_trials - n_validation < 4:
         return np.arange(n_trials), np.arange(0)
@@ -145,11 +147,15 @@ def _seen_units(model: LatentDynamics, units: np.ndarray) -> np.ndarray:
     wanted = np.asarray(model.encode_units)
     if wanted.dtype == bool:
         if len(wanted) != len(units):
-            raise ValueError(f"encode_units as a mask has {len(wanted)} entries; there are {len(units)} units.")
+            raise ValueError(
+                f"encode_units as a mask has {len(wanted)} entries; there are {len(units)} units."
+            )
         return wanted
     unknown = [w for w in wanted.tolist() if w not in set(units.tolist())]
     if unknown:
-        raise ValueError(f"encode_units names {unknown[0]!r}, which is not among the units {units.tolist()[:10]} ...")
+        raise ValueError(
+            f"encode_units names {unknown[0]!r}, which is not among the units {units.tolist()[:10]} ..."
+        )
     return np.isin(units, wanted)
 
 
@@ -163,7 +169,13 @@ def _check_settings(model: LatentDynamics) -> None:
     one_of(model.preset, PRESETS, "preset")
     if model.process_noise not in (None, True, False, "anneal"):
         raise ValueError(f"process_noise={model.process_noise!r} must be True, False, 'anneal' or None.")
-    for name, least in (("latent_dim", 1), ("max_steps", 1), ("batch_size", 1), ("n_samples", 0), ("substeps", 1)):
+    for name, least in (
+        ("latent_dim", 1),
+        ("max_steps", 1),
+        ("batch_size", 1),
+        ("n_samples", 0),
+        ("substeps", 1),
+    ):
         value = getattr(model, name)
         if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}.")
@@ -178,9 +190,13 @@ def _check_data(
     model: LatentDynamics, trials: xr.Dataset, units: np.ndarray, active: np.ndarray, seen: np.ndarray
 ) -> None:
     if not active.any():
-        raise ValueError(f"None of the {len(units)} units ever changes in these trials; there is nothing to fit.")
+        raise ValueError(
+            f"None of the {len(units)} units ever changes in these trials; there is nothing to fit."
+        )
     if not (active & seen).any():
-        raise ValueError("None of the units that the encoder may see (encode_units) ever changes in these trials.")
+        raise ValueError(
+            "None of the units that the encoder may see (encode_units) ever changes in these trials."
+        )
     data.warn_silent(units[~active])
     latent_dim = setting(model.preset, "latent_dim", model.latent_dim)
     if latent_dim > active.sum() and model.preset == "dynamics":

@@ -33,14 +33,14 @@ def posterior(
     seed : int
         Fixes the samples.
     reduce : bool
-        Average over samples (standard deviations of states and expectation are then given too); otherwise the first
-        axis of every array is the sample.
+        Average over samples (standard deviations of states and expectation are then given too); otherwise the
+        first axis of every array is the sample.
 
     Returns
     -------
     dict
-        ``states`` (trial, time, N), ``expected`` (trial, time, U), and if averaged over samples ``states_std`` and
-        ``expected_std``.
+        ``states`` (trial, time, N), ``expected`` (trial, time, U), and if averaged over samples
+        ``states_std`` and ``expected_std``.
     """
     found: dict[str, list[np.ndarray]] = {}
     n_bins = data.values.shape[1]
@@ -76,12 +76,14 @@ def _draw(network: LatentNetwork, batch: Batch, n_samples: int, reduce: bool) ->
     return means
 
 
-def hold_out_score(network: LatentNetwork, data: TrialTensors, mean: np.ndarray, seed: int) -> Callable[[], float]:
-    """A function that scores the network on what its encoder does not see in `data`, for choosing checkpoints.
+def hold_out_score(
+    network: LatentNetwork, data: TrialTensors, mean: np.ndarray, seed: int
+) -> Callable[[], float]:
+    """A function that scores the network on what its encoder does not see, for choosing checkpoints.
 
-    Units the encoder never sees are scored if there are any. Otherwise a fixed random part of the entries, the share
-    that coordinated dropout hides, is hidden from the encoder and scored. The score is bits per spike above the
-    training mean for counts, R² for other signals.
+    Units the encoder never sees are scored if there are any. Otherwise a fixed random part of the entries,
+    the share that coordinated dropout hides, is hidden from the encoder and scored. The score is bits per
+    spike above the training mean for counts, R² for other signals.
 
     Parameters
     ----------
@@ -96,11 +98,12 @@ def hold_out_score(network: LatentNetwork, data: TrialTensors, mean: np.ndarray,
     """
     share = network.objective.coordinated_dropout or 0.25
     generator = torch.Generator().manual_seed(stream(seed, 4))
+    hidden: Tensor | None = None
     if bool(network.seen.all()):
-        hidden: Tensor | None = torch.rand(data.values.shape, generator=generator) < share
-        scored = hidden.to(torch.float32)
+        chosen = torch.rand(data.values.shape, generator=generator) < share
+        hidden, scored = chosen, chosen.to(torch.float32)
     else:
-        hidden, scored = None, (~network.seen).to("cpu", torch.float32).expand(data.values.shape)
+        scored = (~network.seen).to("cpu", torch.float32).expand(data.values.shape)
     if data.observed is not None:
         scored = scored * data.observed
     base = torch.as_tensor(mean, dtype=torch.float32)
@@ -117,7 +120,9 @@ def hold_out_score(network: LatentNetwork, data: TrialTensors, mean: np.ndarray,
         values, weight = data.values[:, :n_bins], scored[:, :n_bins]
         if network.likelihood.signal == "counts":
             return bits_per_spike(expected, values, base, weight)
-        return 1 - float((weight * (values - expected).square()).sum() / (weight * (values - base).square()).sum())
+        return 1 - float(
+            (weight * (values - expected).square()).sum() / (weight * (values - base).square()).sum()
+        )
 
     return score
 

@@ -63,7 +63,7 @@ class InferredInputs(nn.Module):
         stride: int = 1,
         noise: float = 1.0,
     ) -> tuple[Tensor, Tensor]:
-        """A sample (B, T, n_inputs), scaled by `noise` (0 for the mean), and the divergence from the prior (B,)."""
+        """A sample (B, T, n_inputs), with `noise` 0 the mean, and the divergence from the prior (B,)."""
         linear = interpolated(self.linear(features), valid.shape[1], stride, lengths)
         mean, log_variance = linear.split(self.n_inputs, -1)
         variance = log_variance.clamp(-9.0, 2.0).exp()

@@ -1,4 +1,4 @@
-"""Everything learned in one module: encoder, posterior, field, readout, likelihood; its forward pass is the loss."""
+"""Everything learned, in one module whose forward pass is the loss."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Objective:
     kl_warmup : float
         Share of the training over which the weight rises.
     coordinated_dropout : float
-        Share of encoder inputs that are hidden in a step; units the encoder may see enter the loss only where hidden,
-        so that the encoder cannot copy its input to its output.
+        Share of encoder inputs that are hidden in a step; units the encoder may see enter the loss only where
+        hidden, so that the encoder cannot copy its input to its output.
     anneal : tuple of float, optional
-        ``(begin, end, last)``: the factor on the process noise falls from 1 to `last` between these shares of the
-        training (straight in its logarithm), and is 0 afterwards.
+        ``(begin, end, last)``: the factor on the process noise falls from 1 to `last` between these shares of
+        the training (straight in its logarithm), and is 0 afterwards.
     """
 
     kl_weight: float = 1.0
@@ -95,6 +95,10 @@ class LatentNetwork(nn.Module):
     objective : Objective
         Weights of the loss.
     """
+
+    seen: Tensor
+    centre: Tensor
+    spread: Tensor
 
     def __init__(
         self,

@@ -25,9 +25,10 @@ class Path(NamedTuple):
 class LatentPath(nn.Module):
     """Initial state, field and process noise, with the posterior over their path.
 
-    With process noise this is a stochastic differential equation whose posterior corrects every step by what the
-    encoder says about the next state (see `pseudo_observations`); the divergence compares posterior and prior at the
-    same state and time. Without it, or where `noise_factor` is 0, the field is integrated freely from the first state.
+    With process noise this is a stochastic differential equation whose posterior corrects every step by what
+    the encoder says about the next state (see `pseudo_observations`); the divergence compares posterior and
+    prior at the same state and time. Without it, or where `noise_factor` is 0, the field is integrated freely
+    from the first state.
 
     Parameters
     ----------
@@ -99,7 +100,8 @@ class LatentPath(nn.Module):
         noise_factor : float
             Factor on the process noise, for annealing it away.
         """
-        message = conditional(*self.first(features[:, 0]), self.start.std)
+        target, root = self.first(features[:, 0])
+        message = conditional(target, root, self.start.std)
         divergence = message.divergence(self.start.mean) * valid[:, 0]
         h0 = _draw(message, self.start.mean.expand_as(message.target), noise)
         if self.later is None or noise_factor == 0:

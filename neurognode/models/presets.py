@@ -34,7 +34,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "encoder": {"hidden": 64, "dropout": 0.3},
     },
 }
-"""For fitting dynamics that will be read (few latents, process noise), and for the best rates (many, inferred inputs)."""
+"""For dynamics that will be read (few latents, process noise); for the best rates (many, inferred inputs)."""
 
 LIKELIHOODS = {"counts": "poisson", "calcium": "gaussian", "continuous": "gaussian"}
 """The likelihood of each kind of activity."""

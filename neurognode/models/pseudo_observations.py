@@ -1,9 +1,10 @@
 """What the recording says about the state of each bin, as if the state itself had been measured with noise.
 
-Given the state one bin earlier, the exact posterior of a linear Gaussian model is the prior prediction times a
-Gaussian message from this and all later bins. The encoder supplies that message: a target and a precision per bin.
-Then posterior mean, spread and divergence from the prior follow in closed form, and where the process noise is small
-the recording can correct the prediction only a little: in the limit the path is an autonomous one.
+Given the state one bin earlier, the exact posterior of a linear Gaussian model is the prior prediction times
+a Gaussian message from this and all later bins. The encoder supplies that message: a target and a precision
+per bin. Then posterior mean, spread and divergence from the prior follow in closed form, and where the
+process noise is small the recording can correct the prediction only a little: in the limit the path is an
+autonomous one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class PseudoObservations(nn.Module):
     (torch.Size([5, 3]), torch.Size([5, 3, 3]))
     """
 
+    place: Tensor
+
     def __init__(self, features: int, latent_dim: int) -> None:
         super().__init__()
         self.latent_dim, self.full = latent_dim, latent_dim <= FULL_UP_TO
@@ -55,7 +58,9 @@ class PseudoObservations(nn.Module):
         if not self.full:
             return target, torch.exp(root.clamp(-8.0, 6.0))
         n = self.latent_dim
-        matrix = root.new_zeros(*root.shape[:-1], n * n).index_copy(-1, self.place, root).unflatten(-1, (n, n))
+        matrix = (
+            root.new_zeros(*root.shape[:-1], n * n).index_copy(-1, self.place, root).unflatten(-1, (n, n))
+        )
         diagonal = matrix.diagonal(dim1=-2, dim2=-1)
         return target, matrix - torch.diag_embed(diagonal) + torch.diag_embed(diagonal.clamp(-8.0, 6.0).exp())
 
@@ -77,7 +82,7 @@ class Conditional(NamedTuple):
 
 
 def conditional(target: Tensor, root: Tensor, std: Tensor) -> Conditional:
-    """Combine a prior of standard deviation `std` (N,) with a message of precision ``root rootᵀ`` about `target`.
+    """Combine a prior of deviation `std` (N,) with a message of precision ``root rootᵀ`` about `target`.
 
     Examples
     --------
@@ -104,8 +109,8 @@ def conditional(target: Tensor, root: Tensor, std: Tensor) -> Conditional:
 def inverse_cholesky(white: Tensor) -> Tensor:
     """Inverse of the lower Cholesky factor of ``I + white whiteᵀ``, for lower triangular `white` (..., N, N).
 
-    Written out entry by entry, which for a few latents and many bins is several times faster than LAPACK's loop over
-    matrices.
+    Written out entry by entry, which for a few latents and many bins is several times faster than LAPACK's
+    loop over matrices.
 
     Examples
     --------

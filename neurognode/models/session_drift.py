@@ -18,8 +18,8 @@ class SessionDrift(nn.Module):
 
     References
     ----------
-    The across-session part of the baseline in FINDR (Kim et al., "Flow-field inference from neural data using deep
-    recurrent networks", ICML 2025), there with raised cosines fitted beforehand.
+    The across-session part of the baseline in FINDR (Kim et al., "Flow-field inference from neural data using
+    deep recurrent networks", ICML 2025), there with raised cosines fitted beforehand.
 
     Examples
     --------
@@ -28,6 +28,8 @@ class SessionDrift(nn.Module):
     >>> SessionDrift(5, 4)(torch.tensor([0.0, 0.5])).shape
     torch.Size([2, 1, 5])
     """
+
+    centres: Tensor
 
     def __init__(self, n_units: int, n_bases: int) -> None:
         super().__init__()

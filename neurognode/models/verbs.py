@@ -23,8 +23,8 @@ def prepare(model: LatentDynamics, recording: Any) -> tuple[xr.Dataset, data.Tri
     width = float(trials.attrs["bin_size"])
     if not np.isclose(width, model.bin_size_, rtol=1e-3):
         raise ValueError(
-            f"These trials have bins of {width:g} s; the model was fitted with {model.bin_size_:g} s. Align them again "
-            f"with bin_size={model.bin_size_:g}."
+            f"These trials have bins of {width:g} s; the model was fitted with {model.bin_size_:g} s. "
+            f"Align them again with bin_size={model.bin_size_:g}."
         )
     values, mask = data.select_units(trials, model.units_, model.seen_ & model.active_)
     inputs = data.external_inputs(trials, model.input_names_, schema.observed(trials))
@@ -48,8 +48,12 @@ def labelled(trials: xr.Dataset, values: np.ndarray, last: str, names: Any, name
     if last == "unit" and len(names) != trials.sizes["unit"]:
         keep = {key: coord for key, coord in keep.items() if "unit" not in coord.dims}
     keep[last] = (last, np.asarray(names))
-    dims = ("sample",)[: values.ndim - 3] + ("trial", "time", last)
-    attrs = {key: trials.attrs[key] for key in ("bin_size", "event", "source", "source_hash") if key in trials.attrs}
+    dims = (*("sample",)[: values.ndim - 3], "trial", "time", last)
+    attrs = {
+        key: trials.attrs[key]
+        for key in ("bin_size", "event", "source", "source_hash")
+        if key in trials.attrs
+    }
     return xr.DataArray(values, dims=dims, coords=keep, name=name, attrs=attrs)
 
 
@@ -74,7 +78,9 @@ def predict(model: LatentDynamics, recording: Any) -> xr.DataArray:
 
 def _rates(model: LatentDynamics, trials: xr.Dataset, expected: np.ndarray) -> xr.DataArray:
     """Put constants in for the units kept out of the fit, turn counts per bin into spikes/s, and label."""
-    everything = np.broadcast_to(model.mean_.astype(np.float32), (*expected.shape[:-1], len(model.units_))).copy()
+    everything = np.broadcast_to(
+        model.mean_.astype(np.float32), (*expected.shape[:-1], len(model.units_))
+    ).copy()
     everything[..., model.active_] = expected
     everything[np.isnan(expected[..., 0])] = np.nan
     counts = model.network_.likelihood.signal == "counts"
@@ -97,7 +103,10 @@ def score_rates(model: LatentDynamics, trials: xr.Dataset, rates: np.ndarray) ->
     expected = np.nan_to_num(rates)[:, :, scored]
     values, mean = values[:, :, scored], model.mean_[scored]
     if model.network_.likelihood.signal == "counts":
-        tensor = [torch.as_tensor(a, dtype=torch.float64) for a in (expected * model.bin_size_, values, mean, weight)]
+        tensor = [
+            torch.as_tensor(a, dtype=torch.float64)
+            for a in (expected * model.bin_size_, values, mean, weight)
+        ]
         return bits_per_spike(*tensor)
     residual, total = weight * (values - expected) ** 2, weight * (values - mean) ** 2
     return float(1 - residual.sum() / max(total.sum(), 1e-12))
@@ -113,11 +122,15 @@ def sample(model: LatentDynamics, recording: Any, n_samples: int, what: str, pri
         states = posterior(network, tensors, n_samples, model.seed_, reduce=False)["states"]
     outside = ~inside[None, :, :, None]
     if what == "latents":
-        return labelled(trials, np.where(outside, np.nan, states), "latent", np.arange(states.shape[-1]), "latents")
+        return labelled(
+            trials, np.where(outside, np.nan, states), "latent", np.arange(states.shape[-1]), "latents"
+        )
     with torch.no_grad(), seeded(stream(model.seed_, 6)):
         location = network.location(torch.nan_to_num(torch.from_numpy(states)), tensors.when)
         if what == "rates":
-            return _rates(model, trials, np.where(outside, np.nan, network.likelihood.expected(location).numpy()))
+            return _rates(
+                model, trials, np.where(outside, np.nan, network.likelihood.expected(location).numpy())
+            )
         drawn = np.where(outside, np.nan, network.likelihood.sample(location).numpy())
     everything = np.zeros((*drawn.shape[:-1], len(model.units_)), np.float32)
     everything[..., model.active_] = drawn

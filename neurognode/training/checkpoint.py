@@ -19,7 +19,9 @@ _FORMAT = "neurognode.training"
 _VERSION = 1
 
 
-def write_tensors(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor], meta: dict[str, Any]) -> None:
+def write_tensors(
+    path: str | os.PathLike[str], tensors: dict[str, torch.Tensor], meta: dict[str, Any]
+) -> None:
     """Write named tensors and JSON-able `meta` into one safetensors file, whole or not at all.
 
     Examples
@@ -87,7 +89,7 @@ def load_training(
     if meta.get("format") != _FORMAT or meta.get("version") != _VERSION:
         raise RunError(
             f"{os.fspath(path)!r} is not a training checkpoint of this version "
-            f"(format {meta.get('format')!r}, version {meta.get('version')!r}; wanted {_FORMAT!r}, {_VERSION})."
+            f"({meta.get('format')!r}, version {meta.get('version')!r}; wanted {_FORMAT!r}, {_VERSION})."
         )
     parts: dict[str, dict[str, torch.Tensor]] = {"module": {}, "best": {}, "optimiser": {}}
     for name, value in tensors.items():

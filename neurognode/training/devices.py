@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -40,20 +40,27 @@ def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
 
         kind, _, index = device.partition(":")
         if kind not in ("auto", "cpu", "cuda", "gpu", "mps"):
-            raise ValueError(f"device={device!r} is not known. Allowed: 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'.")
+            raise ValueError(
+                f"device={device!r} is not known. Allowed: 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'."
+            )
         if kind in ("cuda", "gpu") and not torch.cuda.is_available():
-            raise ValueError(f"device={device!r} was asked for, but torch finds no CUDA GPU here. Use device='cpu'.")
+            raise ValueError(
+                f"device={device!r} was asked for, but torch finds no CUDA GPU here. Use device='cpu'."
+            )
         if kind == "mps" and not torch.backends.mps.is_available():
-            raise ValueError("device='mps' was asked for, but torch finds no Apple GPU here. Use device='cpu'.")
-        return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
+            raise ValueError(
+                "device='mps' was asked for, but torch finds no Apple GPU here. Use device='cpu'."
+            )
+        wanted: Any = precision
+        return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=wanted)
 
 
 @contextlib.contextmanager
 def cpu_threads(count: int | None) -> Iterator[None]:
     """Let torch use `count` threads in a block (None: as many as it does now).
 
-    The tensors of a latent model are small: more than one thread gains little on an idle machine, and where other
-    processes compute too the threads wait for each other, which can cost far more than the work itself.
+    The tensors of a latent model are small: more than one thread gains little on an idle machine, and where
+    other processes compute too the threads wait for each other, which can cost far more than the work itself.
 
     Examples
     --------

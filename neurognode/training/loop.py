@@ -38,8 +38,8 @@ class Settings:
     max_steps : int
         Optimiser steps of the whole run; the learning-rate and annealing schedules stretch over them.
     max_seconds : float, optional
-        Wall-clock limit. Schedules then follow whichever of steps and time is further, so that a run cut by time
-        still ends with a small learning rate; its numbers depend on the machine's speed.
+        Wall-clock limit. Schedules then follow whichever of steps and time is further, so that a run cut by
+        time still ends with a small learning rate; its numbers depend on the machine's speed.
     batch_size, learning_rate, weight_decay, clip : int, float, float, float
         AdamW with decay on matrices only; gradients are clipped to a total norm of `clip`.
     warmup_steps, final_rate : int, float
@@ -55,7 +55,8 @@ class Settings:
     checkpoint : path, optional
         File kept up to date every `checkpoint_seconds`, at best and at the end.
     resume : bool
-        Go on from `checkpoint` if it exists. On the same machine the numbers are those of an uninterrupted run.
+        Go on from `checkpoint` if it exists. On the same machine the numbers are those of an uninterrupted
+        run.
     threads : int, optional
         CPU threads; None leaves torch's own choice.
     device, precision : str
@@ -124,8 +125,9 @@ def train(
     Parameters
     ----------
     module : nn.Module
-        ``module(batch, progress)`` returns a dict with the scalar ``"loss"`` and other scalars to log; `progress`
-        runs from 0 to 1 over the run. It is called in training mode with torch's random state set by (seed, step).
+        ``module(batch, progress)`` returns a dict with the scalar ``"loss"`` and other scalars to log;
+        `progress` runs from 0 to 1 over the run. It is called in training mode with torch's random state set
+        by (seed, step).
     batches : Batches
         Hands out batches by index.
     settings : Settings
@@ -142,7 +144,8 @@ def train(
     Raises
     ------
     FitError
-        If `settings.max_bad_steps` steps in a row were not finite; the module then holds the last good weights.
+        If `settings.max_bad_steps` steps in a row were not finite; the module then holds the last good
+        weights.
 
     Notes
     -----
@@ -175,7 +178,7 @@ def train(
     except KeyboardInterrupt:
         run.outcome.stopped = "interrupted"
         warnings.warn(
-            f"Training was interrupted at step {run.step} of {settings.max_steps}; the best weights so far are kept.",
+            f"Interrupted at step {run.step} of {settings.max_steps}; the best weights are kept.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -289,12 +292,18 @@ class _Run:
         if self.bad_in_a_row >= self.settings.max_bad_steps:
             self.best = self.best or self.good
             raise FitError(
-                f"The loss or its gradient was not finite in {self.bad_in_a_row} steps in a row (step {self.step}). "
-                "The last good weights are kept. Try a smaller learning_rate, or look for extreme values in the data."
+                f"The loss or its gradient was not finite in {self.bad_in_a_row} steps in a row "
+                f"(step {self.step}). The last good weights are kept. Try a smaller learning_rate, "
+                "or look for extreme values in the data."
             )
 
     def _validated(self, metrics: dict[str, float]) -> dict[str, float]:
-        entry = {"step": self.step, "seconds": self._seconds(), **metrics, "bad_steps": self.outcome.bad_steps}
+        entry = {
+            "step": self.step,
+            "seconds": self._seconds(),
+            **metrics,
+            "bad_steps": self.outcome.bad_steps,
+        }
         if self.bad_in_a_row == 0:
             self.good = _copy(self.module)
         if self.validate is not None:

@@ -1,4 +1,4 @@
-"""Random numbers that depend on (seed, step) only, so that a resumed run draws what the first would have drawn."""
+"""Random numbers that depend on seed and step only, so that a resumed run draws what the first would have."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def epoch_order(n_items: int, seed: int, epoch: int) -> torch.Tensor:
 def batch_indices(n_items: int, batch_size: int, seed: int, step: int) -> torch.Tensor:
     """Indices of the batch of one step, shape (batch_size,) or (n_items,) where that is smaller.
 
-    Every item is visited once an epoch, in a new order each time; the last incomplete batch of an epoch is dropped.
+    Every item is visited once an epoch, in a new order each time; the last incomplete batch of an epoch is
+    dropped.
 
     Examples
     --------
@@ -66,11 +67,12 @@ def batch_indices(n_items: int, batch_size: int, seed: int, step: int) -> torch.
     return epoch_order(n_items, seed, epoch)[place * size : (place + 1) * size]
 
 
-def as_seed(random_state: int | np.random.Generator | None) -> int:
+def as_seed(random_state: int | np.random.Generator | np.random.RandomState | None) -> int:
     """An integer seed from what scikit-learn calls a random state."""
-    if isinstance(random_state, np.random.Generator | np.random.RandomState):
-        integers = getattr(random_state, "integers", None) or random_state.randint
-        return int(integers(2**31 - 1))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31 - 1))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     return int(random_state)

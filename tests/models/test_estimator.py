@@ -19,8 +19,10 @@ from neurognode.models import LatentDynamics, LatentGNODE, load
 from neurognode.trials import make_trials
 
 
-def rotation(n_trials: int = 60, n_bins: int = 40, n_units: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Counts (trial, time, unit) and rates in spikes/s of a noiseless rotation seen through an exponential readout."""
+def rotation(
+    n_trials: int = 60, n_bins: int = 40, n_units: int = 20, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts (trial, time, unit) and rates in spikes/s of a noiseless rotation, exponential readout."""
     rng = np.random.default_rng(seed)
     phase = rng.uniform(0, 2 * np.pi, (n_trials, 1)) + 2 * np.pi * np.arange(n_bins) * 0.02 * 1.5
     latent = np.stack([np.cos(phase), np.sin(phase)], -1)
@@ -29,7 +31,13 @@ def rotation(n_trials: int = 60, n_bins: int = 40, n_units: int = 20, seed: int 
 
 
 def quick(**changes: Any) -> LatentDynamics:
-    base: dict[str, Any] = {"latent_dim": 2, "max_steps": 4, "progress": False, "random_state": 0, "n_samples": 2}
+    base: dict[str, Any] = {
+        "latent_dim": 2,
+        "max_steps": 4,
+        "progress": False,
+        "random_state": 0,
+        "n_samples": 2,
+    }
     base["encoder_options"] = {"hidden": 8}
     base["dynamics_options"] = {"hidden": (8,)}
     return LatentDynamics(**{**base, **changes})
@@ -72,7 +80,9 @@ def test_calcium_is_fitted_in_its_own_units() -> None:
 
 
 def test_labels_and_units(counts: np.ndarray) -> None:
-    trials = trials_of(counts, units={"unit": [f"u{i}" for i in range(20)]}, columns={"choice": np.arange(60) % 2})
+    trials = trials_of(
+        counts, units={"unit": [f"u{i}" for i in range(20)]}, columns={"choice": np.arange(60) % 2}
+    )
     model = quick().fit(trials)
     latents, rates = model.transform(trials), model.predict(trials)
     assert latents.dims == ("trial", "time", "latent")
@@ -89,7 +99,9 @@ def test_labels_and_units(counts: np.ndarray) -> None:
             assert model.sample(trials, 3, what=what, prior=prior).shape == (3, 60, 40, width)
 
 
-@pytest.mark.parametrize("options", [{}, {"preset": "denoise"}, {"process_noise": "anneal"}, {"encoder": "transformer"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"preset": "denoise"}, {"process_noise": "anneal"}, {"encoder": "transformer"}]
+)
 def test_bins_that_were_not_recorded_have_no_influence(counts: np.ndarray, options: dict) -> None:
     if options.get("encoder") == "transformer":
         options = {**options, "encoder_options": {"hidden": 8}}
@@ -127,7 +139,9 @@ def test_held_out_units_reach_the_likelihood_but_not_the_encoder(counts: np.ndar
 
 
 @pytest.mark.parametrize("preset", ["dynamics", "denoise"])
-def test_same_seed_same_numbers_and_saved_to_the_last_bit(counts: np.ndarray, preset: str, tmp_path: Path) -> None:
+def test_same_seed_same_numbers_and_saved_to_the_last_bit(
+    counts: np.ndarray, preset: str, tmp_path: Path
+) -> None:
     trials = trials_of(counts, inputs=np.random.default_rng(0).normal(size=(60, 40, 2)))
     one, two = (quick(preset=preset, session_drift=3).fit(trials) for _ in range(2))
     rates = one.predict(trials)
@@ -169,7 +183,7 @@ def test_autonomous_fits_end_in_the_free_run(counts: np.ndarray) -> None:
 def test_silent_units_are_kept_out_listed_and_given_a_rate(counts: np.ndarray) -> None:
     silent = counts.copy()
     silent[:, :, [3, 7]] = 0
-    with pytest.warns(UserWarning, match="2 units never change.*: 3, 7"):
+    with pytest.warns(UserWarning, match=r"2 units never change.*: 3, 7"):
         model = quick().fit(trials_of(silent))
     rates = model.predict(trials_of(silent)).values
     assert rates.shape == counts.shape
@@ -195,9 +209,12 @@ BAD = [
 
 @pytest.mark.parametrize(("options", "change", "message"), BAD)
 def test_bad_input_is_one_clear_message(counts: np.ndarray, options: dict, change: Any, message: str) -> None:
-    with warnings.catch_warnings(), pytest.raises(ValueError, match=message):
+    changed = change(counts)
+    model = quick(**options)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        quick(**options).fit(change(counts))
+        with pytest.raises(ValueError, match=message):
+            model.fit(changed)
 
 
 def test_bad_trials_after_fitting(counts: np.ndarray) -> None:
@@ -208,11 +225,11 @@ def test_bad_trials_after_fitting(counts: np.ndarray) -> None:
     with pytest.raises(ValueError, match="an input 'go', which these trials lack"):
         model.predict(trials_of(counts, inputs=inputs, input_names=["goo"]))
     inputs[4, 3] = np.nan
-    with pytest.raises(ValueError, match="missing .* in 1 trials, the first is trial 4"):
+    with pytest.raises(ValueError, match="in 1 trials, the first is trial 4"):
         model.predict(trials_of(counts, inputs=inputs, input_names=["go"]))
     with pytest.raises(ValueError, match="not in these trials"):
         model.predict(trials_of(counts, inputs=inputs * 0, input_names=["go"]).isel(unit=slice(0, 5)))
-    with pytest.raises(ValueError, match="bins of 0.05 s"):
+    with pytest.raises(ValueError, match=r"bins of 0\.05 s"):
         model.predict(make_trials(counts, bin_size=0.05))
 
 

@@ -94,4 +94,6 @@ def test_calcium_without_a_previous_bin_uses_the_steady_state() -> None:
         masked = likelihood.log_prob(values, location, observed)
         other = likelihood.log_prob(values + torch.tensor([[[0.0], [9.0], [0.0]]]), location, observed)
     assert torch.equal(masked[0, 2], other[0, 2])
-    assert masked[0, 2].item() == pytest.approx(likelihood.log_prob(values[:, 2:], location[:, 2:])[0, 0].item())
+    assert masked[0, 2].item() == pytest.approx(
+        likelihood.log_prob(values[:, 2:], location[:, 2:])[0, 0].item()
+    )

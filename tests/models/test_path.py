@@ -60,7 +60,8 @@ def test_conditional_is_prior_times_message(full: bool) -> None:
     assert found.allclose(mean)
     assert (noise_root @ noise_root.mT).allclose(covariance)
     divergence = kl_divergence(
-        MultivariateNormal(mean, covariance), MultivariateNormal(prediction, torch.diag(std**2).expand(6, 3, 3))
+        MultivariateNormal(mean, covariance),
+        MultivariateNormal(prediction, torch.diag(std**2).expand(6, 3, 3)),
     )
     assert message.divergence(prediction).allclose(divergence)
 
@@ -80,7 +81,9 @@ def test_no_noise_is_the_free_run() -> None:
 
 def test_divergence_ends_with_the_trial() -> None:
     torch.manual_seed(0)
-    path = LatentPath(4, GNODE(2, hidden=(8,), random_state=0), Diffusion(2, kind="per_latent"), bin_size=0.02)
+    path = LatentPath(
+        4, GNODE(2, hidden=(8,), random_state=0), Diffusion(2, kind="per_latent"), bin_size=0.02
+    )
     features = torch.randn(2, 9, 4)
     valid = torch.ones(2, 9)
     valid[1, 5:] = 0
@@ -94,7 +97,7 @@ def test_divergence_ends_with_the_trial() -> None:
 
 
 def test_exact_messages_give_the_evidence_of_a_linear_gaussian_model() -> None:
-    """With the backward messages of a Kalman smoother, log evidence = E log likelihood - divergence, exactly."""
+    """With a Kalman smoother's messages, log evidence = E log likelihood - divergence, exactly."""
     n_bins, dt, noise, r = 12, 0.1, 0.4, 0.5
     matrix = torch.tensor([[-0.5, 2.0], [-2.0, -0.5]]).double()
     step = torch.eye(2).double() + dt * matrix
@@ -111,7 +114,9 @@ def test_exact_messages_give_the_evidence_of_a_linear_gaussian_model() -> None:
         precision, shift = step.mT @ gain @ precision @ step, step.mT @ gain @ shift
     targets.reverse()
     roots.reverse()
-    path = LatentPath(2, Linear(matrix), Diffusion(2, kind="per_latent", std=noise), bin_size=dt, method="euler").double()
+    path = LatentPath(
+        2, Linear(matrix), Diffusion(2, kind="per_latent", std=noise), bin_size=dt, method="euler"
+    ).double()
     path.first = Fixed(targets[0], roots[0])
     path.later = Fixed(torch.stack(targets[1:]), torch.stack(roots[1:]))
     n = 4000

@@ -1,4 +1,4 @@
-"""The loop keeps its promises: same numbers after a resume, nothing lost on failure, clear reasons for stopping."""
+"""The loop keeps its promises: same numbers after a resume, nothing lost on failure, clear reasons."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_resumed_run_gives_the_numbers_of_an_uninterrupted_one(tmp_path: Path, k
     reference = train(whole, Rows(), settings(), validate=score(whole))
     first = Noisy()
     path = tmp_path / "state.safetensors"
-    with pytest.warns(RuntimeWarning, match="interrupted"):
+    with pytest.warns(RuntimeWarning, match="Interrupted"):
         cut = train(
             first, Rows(), settings(checkpoint=path), validate=score(first), callbacks=[StopAt(kill_at)]
         )
@@ -110,7 +110,12 @@ def test_patience_stops_and_best_weights_are_returned() -> None:
     module = Noisy()
     scores = iter([0.0, 1.0, *[0.5] * 50])
     outcome = train(module, Rows(), settings(max_steps=200, patience=3), validate=lambda: next(scores))
-    assert (outcome.stopped, outcome.best_step, outcome.best_score, outcome.steps) == ("patience", 10, 1.0, 25)
+    assert (outcome.stopped, outcome.best_step, outcome.best_score, outcome.steps) == (
+        "patience",
+        10,
+        1.0,
+        25,
+    )
 
 
 def test_time_limit_stops() -> None:

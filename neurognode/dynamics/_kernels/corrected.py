@@ -79,9 +79,7 @@ class _Corrected(torch.autograd.Function):
         predictions = torch.empty_like(anchor)
         width = spec.latent ** (2 if keep.dim() > anchor.dim() else 1)
         sizes = (ctypes.c_int64 * 2)()
-        lib.ng_corrected_sizes(
-            ctypes.byref(spec), ctypes.c_int64(call.stored), ctypes.c_int64(width), sizes
-        )
+        lib.ng_corrected_sizes(ctypes.byref(spec), ctypes.c_int64(call.stored), ctypes.c_int64(width), sizes)
         store = Lease(call.sizes[1], h0.dtype) if call.stored else None
         scratch = Lease(sizes[0] * spec.threads, h0.dtype)
         arguments = (theta, rate, h0, inputs, keep, anchor, call.steps, states, predictions, store, scratch)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class Encoder(nn.Module):
     """Turn the recorded bins of a trial into features from which the latents are inferred.
 
-    A plug-in author subclasses this, sets `causal`, and implements `forward`. Bins at or after a trial's length must
-    have no influence on the features of the bins before it.
+    A plug-in author subclasses this, sets `causal`, and implements `forward`. Bins at or after a trial's
+    length must have no influence on the features of the bins before it.
 
     Parameters
     ----------

@@ -12,14 +12,14 @@ def blocks(lengths: Tensor | None, stride: int) -> Tensor | None:
 
 
 def pooled(x: Tensor, stride: int) -> Tensor:
-    """Sums over `stride` bins (B, T, F) divided by its square root, so that independent noise keeps its size."""
+    """Sums over `stride` bins (B, T, F) over its square root, so that independent noise keeps its size."""
     missing = -x.shape[1] % stride
     x = nn.functional.pad(x, (0, 0, 0, missing))
     return x.reshape(x.shape[0], -1, stride, x.shape[2]).sum(2) / stride**0.5
 
 
 def interpolated(out: Tensor, n_bins: int, stride: int, lengths: Tensor | None = None) -> Tensor:
-    """Values at bins (B, T, F) from values at block centres, linearly; constant beyond the first and last centre.
+    """Values at bins (B, T, F) from values at block centres, linearly; constant beyond the outer ones.
 
     Parameters
     ----------

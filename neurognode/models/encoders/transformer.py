@@ -43,7 +43,9 @@ class TransformerEncoder(Encoder):
             raise ValueError(f"hidden={hidden} must be even and a multiple of heads={heads}.")
         super().__init__(n_inputs, hidden)
         self.project = nn.Linear(n_inputs, hidden)
-        layer = nn.TransformerEncoderLayer(hidden, heads, 2 * hidden, dropout, batch_first=True, norm_first=True)
+        layer = nn.TransformerEncoderLayer(
+            hidden, heads, 2 * hidden, dropout, batch_first=True, norm_first=True
+        )
         self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:

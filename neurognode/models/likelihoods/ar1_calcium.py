@@ -14,13 +14,13 @@ from neurognode.models.likelihoods.base import Likelihood, unit_parameter
 class AR1Calcium(Likelihood):
     """Fluorescence with memory: ``c[t] = decay * c[t-1] + location[t] + noise`` about a learned baseline.
 
-    The location is the rise of the fluorescence in a bin; decay, baseline and noise are learned per unit. So the
-    latents explain the activity behind the indicator rather than its slow decay.
+    The location is the rise of the fluorescence in a bin; decay, baseline and noise are learned per unit. So
+    the latents explain the activity behind the indicator rather than its slow decay.
 
     References
     ----------
-    Vogelstein et al., "Fast nonnegative deconvolution for spike train inference from population calcium imaging",
-    J Neurophysiol 104:3691 (2010), for the autoregressive indicator.
+    Vogelstein et al., "Fast nonnegative deconvolution for spike train inference from population calcium
+    imaging", J Neurophysiol 104:3691 (2010), for the autoregressive indicator.
 
     Examples
     --------
@@ -53,7 +53,10 @@ class AR1Calcium(Likelihood):
     def log_prob(self, values: Tensor, location: Tensor, observed: Tensor | None = None) -> Tensor:
         decay, std = self.decay, self.log_std.exp()
         calcium = values - self.baseline
-        previous, known = _shifted(calcium), _shifted(torch.ones_like(calcium) if observed is None else observed)
+        previous, known = (
+            _shifted(calcium),
+            _shifted(torch.ones_like(calcium) if observed is None else observed),
+        )
         steady, steady_std = location / (1 - decay), std / torch.sqrt(1 - decay**2)
         mean = torch.where(known > 0, decay * previous + location, steady)
         scale = torch.where(known > 0, std, steady_std)

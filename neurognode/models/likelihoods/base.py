@@ -12,9 +12,9 @@ from torch import Tensor, nn
 class Likelihood(nn.Module):
     """Probability of the recorded signal given its location, unit by unit.
 
-    A plug-in author subclasses this, sets the three class attributes and implements `log_prob`, `expected` and
-    `sample`. The location comes out of a readout: expected counts in a bin for counts, otherwise a value in the
-    signal's own units.
+    A plug-in author subclasses this, sets the three class attributes and implements `log_prob`, `expected`
+    and `sample`. The location comes out of a readout: expected counts in a bin for counts, otherwise a value
+    in the signal's own units.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Likelihood(nn.Module):
         """Set parameters from training data (trial, time, unit); the default leaves them."""
 
     def log_prob(self, values: Tensor, location: Tensor, observed: Tensor | None = None) -> Tensor:
-        """Log probability (density), (..., time, unit); entries that `observed` says were not recorded are arbitrary."""
+        """Log probability (density), (..., time, unit); arbitrary where not `observed`."""
         raise NotImplementedError
 
     def expected(self, location: Tensor) -> Tensor:
@@ -71,7 +71,9 @@ class Likelihood(nn.Module):
                 "nonnegative": "values of at least 0",
                 "real": "finite values",
             }[self.support]
-            shown = ", ".join(str(u) for u in bad[:10]) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
+            shown = ", ".join(str(u) for u in bad[:10]) + (
+                f" and {len(bad) - 10} more" if len(bad) > 10 else ""
+            )
             raise ValueError(f"{type(self).__name__} needs {need}; these units have others: {shown}.")
 
 

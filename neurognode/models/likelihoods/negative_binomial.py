@@ -10,10 +10,10 @@ from neurognode.models.likelihoods.base import Likelihood, unit_parameter
 
 
 class NegativeBinomial(Likelihood):
-    """Counts with variance ``m + m**2 / r``: a Poisson whose rate varies from bin to bin by a gamma of shape r.
+    """Counts with variance ``m + m**2 / r``: a Poisson whose rate varies as a gamma of shape r.
 
-    The location is the expected count m in a bin; r is learned per unit. Not for units that are more regular than
-    Poisson.
+    The location is the expected count m in a bin; r is learned per unit. Not for units that are more regular
+    than Poisson.
 
     Examples
     --------

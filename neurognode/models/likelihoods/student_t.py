@@ -13,7 +13,7 @@ from neurognode.models.likelihoods.gaussian import Gaussian
 
 
 class StudentT(Gaussian):
-    """Continuous signals with outliers: Student's t of learned scale and degrees of freedom (above 2) per unit.
+    """Continuous signals with outliers: Student's t, scale and degrees of freedom (above 2) per unit.
 
     Examples
     --------
@@ -37,7 +37,9 @@ class StudentT(Gaussian):
     def log_prob(self, values: Tensor, location: Tensor, observed: Tensor | None = None) -> Tensor:
         nu = self.freedom
         deviation = (values - location) * torch.exp(-self.log_std)
-        norm = torch.lgamma((nu + 1) / 2) - torch.lgamma(nu / 2) - 0.5 * torch.log(nu * math.pi) - self.log_std
+        norm = (
+            torch.lgamma((nu + 1) / 2) - torch.lgamma(nu / 2) - 0.5 * torch.log(nu * math.pi) - self.log_std
+        )
         return norm - (nu + 1) / 2 * torch.log1p(deviation.square() / nu)
 
     def sample(self, location: Tensor) -> Tensor:

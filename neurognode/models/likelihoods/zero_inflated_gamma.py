@@ -13,13 +13,13 @@ class ZeroInflatedGamma(Likelihood):
     """A point mass at zero beside a gamma, for deconvolved calcium.
 
     The location is the mean of the positive part. A bin is positive with probability
-    ``sigmoid(offset + slope * log(location))``, so that one latent-driven quantity moves both; shape, offset and
-    slope are learned per unit.
+    ``sigmoid(offset + slope * log(location))``, so that one latent-driven quantity moves both; shape, offset
+    and slope are learned per unit.
 
     References
     ----------
-    Wei et al., "A zero-inflated gamma model for deconvolved calcium imaging traces", arXiv:2006.03737 (2020); there
-    the probability and the mean are read out separately.
+    Wei et al., "A zero-inflated gamma model for deconvolved calcium imaging traces", arXiv:2006.03737 (2020);
+    there the probability and the mean are read out separately.
 
     Examples
     --------

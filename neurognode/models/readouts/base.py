@@ -37,6 +37,9 @@ class Readout(nn.Module):
     torch.Size([2, 5, 10])
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, latent_dim: int, n_units: int, link: str = "exp") -> None:
         super().__init__()
         self.link = one_of(link, LINKS, "link")
@@ -45,7 +48,9 @@ class Readout(nn.Module):
         self.register_buffer("shift", torch.zeros(n_units))
         self.register_buffer("scale", torch.ones(n_units))
 
-    def initialise(self, mean: np.ndarray, shift: np.ndarray | None = None, scale: np.ndarray | None = None) -> None:
+    def initialise(
+        self, mean: np.ndarray, shift: np.ndarray | None = None, scale: np.ndarray | None = None
+    ) -> None:
         """Set the bias so that zero latents give `mean` (unit,), and fix `shift` and `scale`."""
         with torch.no_grad():
             for name, value in (("shift", shift), ("scale", scale)):
@@ -75,10 +80,10 @@ class Readout(nn.Module):
 
 
 class MLPReadout(Readout):
-    """A readout whose latents first pass a small net with a skip connection; for latents that curve into rates.
+    """A readout whose latents first pass a small net, for latents that curve into rates.
 
-    A nonlinear readout leaves the latent space less determined: flows are then comparable between fits only up to a
-    smooth change of coordinates.
+    A nonlinear readout leaves the latent space less determined: flows are then comparable between fits only
+    up to a smooth change of coordinates.
 
     Examples
     --------
@@ -90,8 +95,9 @@ class MLPReadout(Readout):
 
     def __init__(self, latent_dim: int, n_units: int, link: str = "exp", hidden: int = 64) -> None:
         super().__init__(latent_dim, n_units, link)
-        self.net = nn.Sequential(nn.Linear(latent_dim, hidden), nn.Tanh(), nn.Linear(hidden, n_units, bias=False))
-        nn.init.zeros_(self.net[2].weight)
+        last = nn.Linear(hidden, n_units, bias=False)
+        nn.init.zeros_(last.weight)
+        self.net = nn.Sequential(nn.Linear(latent_dim, hidden), nn.Tanh(), last)
 
     def linear(self, h: Tensor) -> Tensor:
         return super().linear(h) + self.net(h)
