@@ -311,6 +311,8 @@ class Loader(ABC):
     """
 
     name: str = ""
+    options: tuple[str, ...] = ()
+    """Names of the keyword arguments of `open_recording` that `read` takes."""
 
     @abstractmethod
     def recognises(self, probe: Probe) -> bool:

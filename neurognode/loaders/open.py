@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from neurognode import registry
-from neurognode.errors import NeurognodeError, RecordingError, listing
+from neurognode.errors import NeurognodeError, RecordingError, listing, one_of
 from neurognode.loaders.base import Contents, Loader
 from neurognode.loaders.guard import reading
 from neurognode.loaders.probe import Probe
@@ -59,18 +59,27 @@ def open_recording(
     if isinstance(source, Recording):
         return source
     probe = Probe(source, allow_external=allow_external, mapping=mapping, options=options)
-    with reading(probe.name, "the recording"):
-        try:
-            loader = _named(format) if format is not None else _recognise(probe)
+    try:
+        chosen = _named(format) if format is not None else None
+        with reading(probe.name, "the recording", only=_caught(probe)):
+            loader = chosen or _recognise(probe)
+            for name in probe.options:
+                one_of(name, loader.options, f"option of the format {loader.name}")
             contents = loader.read(probe, **probe.options)
-        except BaseException:
-            probe.close()
-            raise
+    except BaseException:
+        probe.close()
+        raise
     if not isinstance(contents, Contents):
         raise RecordingError(
             f"The loader {loader.name!r} gave {type(contents).__name__}, not Contents", where=probe.name
         )
     return Recording(contents, probe.name)
+
+
+def _caught(probe: Probe) -> tuple[type[Exception], ...]:
+    """Exceptions that speak of the file; where the user described its layout, ValueError speaks of that."""
+    described = probe.mapping is not None or probe.options or (probe.path is None and not probe.url)
+    return (OSError, RuntimeError, LookupError, TypeError, ArithmeticError) if described else (Exception,)
 
 
 def _named(format: str) -> Loader:

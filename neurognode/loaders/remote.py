@@ -48,7 +48,9 @@ def open_url(url: str, *, block_size: int = _BLOCK, **options: Any) -> Any:
     except RecordingError:
         raise
     except FileNotFoundError as error:
-        raise RecordingError("The server has no such file", where=url, hint="Check the address.") from error
+        raise RecordingError(
+            "The server does not answer, or has no such file", where=url, hint="Check the address."
+        ) from error
     except Exception as error:
         raise RecordingError(
             f"The address cannot be opened: {type(error).__name__} {error}".rstrip(), where=url

@@ -31,6 +31,7 @@ class Arrays(Loader):
     """
 
     name = "arrays"
+    options = ("bin_size", "kind")
 
     def recognises(self, probe: Probe) -> bool:
         value = probe.value

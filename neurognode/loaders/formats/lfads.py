@@ -27,6 +27,7 @@ class LFADS(Loader):
     """
 
     name = "lfads"
+    options = ("bin_size",)
 
     def recognises(self, probe: Probe) -> bool:
         return probe.is_hdf5 and bool(_data_sets(probe.root))

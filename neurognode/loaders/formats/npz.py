@@ -27,6 +27,7 @@ class Npz(Loader):
     """
 
     name = "npz"
+    options = ("bin_size",)
 
     def recognises(self, probe: Probe) -> bool:
         if probe.path is None or not probe.head.startswith(b"PK"):
