@@ -49,7 +49,7 @@ def imported_rooms(tree: ast.AST) -> list[tuple[str, int]]:
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             modules = [node.module]
             if node.module == "neurognode":
-                modules = [f"neurognode.{alias.name}" for alias in node.names]
+                modules = [f"neurognode.{alias.name}" for alias in node.names if alias.name != "__version__"]
         elif isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         found += [(m.split(".")[1], node.lineno) for m in modules if m.startswith("neurognode.")]
