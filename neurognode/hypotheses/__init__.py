@@ -7,8 +7,8 @@ from typing import Any
 
 _NAMES = {
     "Hypothesis": "base", "View": "base", "Criterion": "base", "Reading": "base",
-    "Verdict": "verdict", "Verdicts": "verdict", "compare": "compare", "compare_portraits": "judge",
-    "judge": "judge", "views_of": "evidence",
+    "Verdict": "verdict", "Verdicts": "verdict", "compare": "comparison", "compare_portraits": "judging",
+    "judge": "judging", "views_of": "evidence",
 }  # fmt: skip
 __all__ = sorted(_NAMES)
 

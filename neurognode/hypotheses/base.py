@@ -122,6 +122,8 @@ class Hypothesis:
     citation : str
     compatible : tuple of str
         Hypotheses that may be true at the same time.
+    draws_null : bool
+        Whether `null_sample` draws the null from the latents, instead of surrogates of the recording.
     """
 
     name: ClassVar[str] = ""
@@ -133,6 +135,7 @@ class Hypothesis:
     null: ClassVar[str] = ""
     citation: ClassVar[str] = ""
     compatible: ClassVar[tuple[str, ...]] = ()
+    draws_null: ClassVar[bool] = False
 
     def criteria(self, view: View) -> list[Criterion]:
         """What this hypothesis demands of a portrait, the most basic first."""
@@ -157,6 +160,10 @@ class Hypothesis:
         """
         return float("nan")
 
+    def null_sample(self, view: View, n: int, rng: np.random.Generator) -> np.ndarray:
+        """`n` draws of the signature under the null, for hypotheses with ``draws_null``."""
+        raise NotImplementedError
+
     def reason(self, view: View) -> str:
         """The sentence to give when everything demanded is met."""
         return self.predicts
@@ -168,7 +175,9 @@ class Hypothesis:
                 found = self.criteria(view)
                 statistic, effect = float(self.statistic(view)), float(self.effect(view))
             except (np.linalg.LinAlgError, ArithmeticError) as error:
-                return Reading("cannot_tell", float("nan"), float("nan"), f"It could not be computed: {error}.")
+                return Reading(
+                    "cannot_tell", float("nan"), float("nan"), f"It could not be computed: {error}."
+                )
         for outcome, status in ((FAIL, "rejected"), (OPEN, "cannot_tell")):
             for criterion in found:
                 if criterion.outcome == outcome:

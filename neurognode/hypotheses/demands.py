@@ -39,7 +39,9 @@ def no_wells(view: View) -> Criterion:
 def has_dimension(view: View, dimension: int) -> Criterion:
     """The slow set has the right local dimension."""
     found = int(view.numbers["dimension"])
-    return demand(found == dimension, f"The set that states relax to has local dimension {found}, not {dimension}.")
+    return demand(
+        found == dimension, f"The set that states relax to has local dimension {found}, not {dimension}."
+    )
 
 
 def has_topology(view: View, *allowed: str) -> Criterion:

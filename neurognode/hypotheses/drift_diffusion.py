@@ -29,15 +29,32 @@ class DriftDiffusion(Hypothesis):
         middle, ends = held(view)
         found = [
             demands.stays(view),
-            above(number["extent"], 0.3, 0.12, "The set that states relax to is short: {value:.2f} of the region."),
+            above(
+                number["extent"],
+                0.3,
+                0.12,
+                "The set that states relax to is short: {value:.2f} of the region.",
+            ),
             demands.has_dimension(view, 1),
             demands.has_topology(view, "line", "points"),
             demands.persists(view),
             demands.is_slow(view, 0.5, 1.0),
-            above(middle, 0.2, 0.05, "Noise moves only {value:.0%} of states in the middle: wells, not a flat line."),
-            below(ends, 0.12, 0.25, "Nothing holds states at the ends: noise moves {value:.0%} of them away."),
+            above(
+                middle,
+                0.2,
+                0.05,
+                "Noise moves only {value:.0%} of states in the middle: wells, not a flat line.",
+            ),
+            below(
+                ends, 0.12, 0.25, "Nothing holds states at the ends: noise moves {value:.0%} of them away."
+            ),
             above(middle - ends, 0.2, 0.05, "The ends hold states no better than the middle does."),
-            below(abs(middle_slope(view)), 1.0, 2.0, "Between the bounds the drift depends on the state ({value:.1f} a trial)."),
+            below(
+                abs(middle_slope(view)),
+                1.0,
+                2.0,
+                "Between the bounds the drift depends on the state ({value:.1f} a trial).",
+            ),
         ]
         found.append(_pushed_along(view))
         return found
@@ -48,6 +65,12 @@ class DriftDiffusion(Hypothesis):
 
     def effect(self, view: View) -> float:
         return middle_slope(view)
+
+    def signature(self, view: View) -> float:
+        """Correlation over trials of the summed inputs with the distance gone (largest over inputs, widest axis)."""
+        if view.inputs is None or view.trajectories is None:
+            return float("nan")
+        return evidence_correlation(view.trajectories, view.inputs)
 
     def reason(self, view: View) -> str:
         middle, ends = held(view)
@@ -100,7 +123,9 @@ def middle_slope(view: View) -> float:
 def _pushed_along(view: View) -> Criterion:
     """Inputs move states along the line rather than across it."""
     if view.flow is None or view.flow.inputs is None:
-        return demand(None, "There are no inputs: a line with sticky ends and evidence accumulation look the same.")
+        return demand(
+            None, "There are no inputs: a line with sticky ends and evidence accumulation look the same."
+        )
     import torch
 
     region, points = view.portrait.region, view.portrait.behaviour.relaxed(0.5)[::10]
@@ -109,4 +134,27 @@ def _pushed_along(view: View) -> Criterion:
     push = np.einsum("mn,kni->kmi", region.metric, push)
     along = np.abs(np.einsum("kmi,m->ki", push, _line(view)[1]))
     share = along / np.maximum(np.linalg.norm(push, axis=1), 1e-300)
-    return above(float(np.median(share.max(1))), 0.7, 0.4, "Inputs push along the line with only {value:.0%} of their size.")
+    return above(
+        float(np.median(share.max(1))),
+        0.7,
+        0.4,
+        "Inputs push along the line with only {value:.0%} of their size.",
+    )
+
+
+def evidence_correlation(trajectories: np.ndarray, inputs: np.ndarray) -> float:
+    """Multiple correlation of the net change along the widest axis with the trial's summed inputs."""
+    total = inputs.sum(1)
+    finite = np.isfinite(trajectories).all(2)
+    used = finite.sum(1) > 2
+    paths = np.where(finite[:, :, None], trajectories, np.nan)[used]
+    first = np.array([p[np.isfinite(p).all(1)][0] for p in paths])
+    last = np.array([p[np.isfinite(p).all(1)][-1] for p in paths])
+    change = last - first
+    if len(change) < 5 or not total[used].std() > 0:
+        return float("nan")
+    centred = change - change.mean(0)
+    along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
+    design = np.column_stack([total[used], np.ones(len(along))])
+    fitted = design @ np.linalg.lstsq(design, along, rcond=None)[0]
+    return float(np.sqrt(max(0.0, 1 - ((along - fitted) ** 2).sum() / max((along**2).sum(), 1e-300))))

@@ -27,7 +27,9 @@ class LimitCycle(Hypothesis):
     def criteria(self, view: View) -> list[Criterion]:
         number, cycle = view.numbers, best_cycle(view)
         found = [
-            above(number["travel"], 0.5, 0.15, "Without noise the motion stops: {value:.2f} diameters a trial."),
+            above(
+                number["travel"], 0.5, 0.15, "Without noise the motion stops: {value:.2f} diameters a trial."
+            ),
             demand(cycle is not None, "No stable closed orbit was found."),
         ]
         if cycle is None:
@@ -79,7 +81,9 @@ def on_orbit(view: View, cycle: Cycle) -> float:
     ends = ends[np.isfinite(ends).all(1)]
     if not len(ends):
         return 0.0
-    gap = np.linalg.norm(region.measure(ends)[:, None] - region.measure(cycle.orbit[::4])[None], axis=2).min(1)
+    gap = np.linalg.norm(region.measure(ends)[:, None] - region.measure(cycle.orbit[::4])[None], axis=2).min(
+        1
+    )
     return float((gap < 0.05 * region.diameter).mean())
 
 

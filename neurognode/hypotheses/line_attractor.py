@@ -30,11 +30,18 @@ class LineAttractor(Hypothesis):
         leak = demands.rate_per_trial(view)
         found = [
             demands.stays(view),
-            above(number["extent"], 0.3, 0.12, "The set that states relax to is short: {value:.2f} of the region."),
+            above(
+                number["extent"],
+                0.3,
+                0.12,
+                "The set that states relax to is short: {value:.2f} of the region.",
+            ),
             demands.has_dimension(view, 1),
             demands.has_topology(view, "line", "points"),
             demands.is_slow(view, 0.35, 0.7),
-            above(leak, -1.6, -2.6, "States decay along the line at {value:.1f} per trial: too fast for memory."),
+            above(
+                leak, -1.6, -2.6, "States decay along the line at {value:.1f} per trial: too fast for memory."
+            ),
             below(leak, 1.6, 2.6, "States grow along the line at {value:.1f} per trial."),
             demands.is_attractive(view),
             demands.no_wells(view),
@@ -69,7 +76,9 @@ class LineAttractor(Hypothesis):
 
 def _clear_of_noise(view: View) -> Criterion:
     """A leaky line has to stand out from a plain decay in all directions."""
-    return above(view.numbers["gap"], 6.0, 3.0, "The slow direction is only {value:.1f} times slower than the next.")
+    return above(
+        view.numbers["gap"], 6.0, 3.0, "The slow direction is only {value:.1f} times slower than the next."
+    )
 
 
 def _ends_caught(view: View) -> bool:

@@ -15,7 +15,9 @@ class RegimeSwitch(Hypothesis):
     title = "Regime switch (commitment)"
     predicts = "Inputs move the state along one axis until the flow's own dynamics carry it along another."
     refuted_by = "One regime everywhere; both along the same axis; no inputs."
-    statistic_name = "share of states in the smaller regime, times twice the sine of the angle between the axes"
+    statistic_name = (
+        "share of states in the smaller regime, times twice the sine of the angle between the axes"
+    )
     effect_name = "angle between the two axes, degrees"
     null = "shuffle_trials"
     citation = "Luo, Kim et al. 2025, Nature (s41586-025-09528-4)"
@@ -30,7 +32,12 @@ class RegimeSwitch(Hypothesis):
         share, angle = regimes(view)
         return [
             above(share, 0.2, 0.08, "Only {value:.0%} of visited states are in the smaller regime."),
-            above(angle, 60.0, 40.0, "Inputs and the flow move the state along nearly the same axis ({value:.0f} degrees)."),
+            above(
+                angle,
+                60.0,
+                40.0,
+                "Inputs and the flow move the state along nearly the same axis ({value:.0f} degrees).",
+            ),
             _order(view),
         ]
 
@@ -40,6 +47,12 @@ class RegimeSwitch(Hypothesis):
 
     def effect(self, view: View) -> float:
         return regimes(view)[1]
+
+    def signature(self, view: View) -> float:
+        """How much better inputs predict the motion in the first half of trials than in the second (R2)."""
+        if view.inputs is None or view.trajectories is None:
+            return float("nan")
+        return early_input_share(view.trajectories, view.inputs)
 
     def reason(self, view: View) -> str:
         share, angle = regimes(view)
@@ -89,4 +102,27 @@ def _order(view: View) -> Criterion:
         states = part.reshape(-1, flow.dim)
         states = states[np.isfinite(states).all(1)]
         speed.append(np.median(np.linalg.norm(region.measure(flow.velocity(states[::5])), axis=1)))
-    return above(speed[1] / max(speed[0], 1e-300), 1.2, 0.8, "The flow is not faster later in the trial ({value:.2f} times).")
+    return above(
+        speed[1] / max(speed[0], 1e-300),
+        1.2,
+        0.8,
+        "The flow is not faster later in the trial ({value:.2f} times).",
+    )
+
+
+def early_input_share(trajectories: np.ndarray, inputs: np.ndarray) -> float:
+    """R2 of the motion on the inputs in the first half of trials, minus that in the second."""
+    half = trajectories.shape[1] // 2
+    change = np.diff(trajectories, axis=1)
+    shares = []
+    for part in (slice(0, half), slice(half, None)):
+        motion = change[:, part].reshape(-1, trajectories.shape[2])
+        push = inputs[:, :-1][:, part].reshape(-1, inputs.shape[2])
+        good = np.isfinite(motion).all(1)
+        if good.sum() < 10:
+            return float("nan")
+        design = np.column_stack([push[good], np.ones(good.sum())])
+        left = motion[good] - design @ np.linalg.lstsq(design, motion[good], rcond=None)[0]
+        total = ((motion[good] - motion[good].mean(0)) ** 2).sum()
+        shares.append(1 - (left**2).sum() / max(total, 1e-300))
+    return float(shares[0] - shares[1])

@@ -19,7 +19,9 @@ class RingAttractor(Hypothesis):
     name = "ring_attractor"
     title = "Ring attractor"
     predicts = "States relax to a closed curve, return to it from the sides, and are held all along it."
-    refuted_by = "Collapse to a point; a slow set without a loop; wells that noise does not leave within a trial."
+    refuted_by = (
+        "Collapse to a point; a slow set without a loop; wells that noise does not leave within a trial."
+    )
     statistic_name = "life of the longest loop over the diameter of the slow set"
     effect_name = "return rate over drift rate"
     null = "circular_shift"
@@ -41,7 +43,11 @@ class RingAttractor(Hypothesis):
         ]
 
     def statistic(self, view: View) -> float:
-        return view.numbers["loop"] * min(1.0, view.numbers["spread_end"]) / max(1.0, 2 * view.numbers["drift_share"])
+        return (
+            view.numbers["loop"]
+            * min(1.0, view.numbers["spread_end"])
+            / max(1.0, 2 * view.numbers["drift_share"])
+        )
 
     def effect(self, view: View) -> float:
         return view.numbers["gap"]
@@ -66,5 +72,13 @@ class RingAttractor(Hypothesis):
 
 def _no_full_turn(view: View) -> Criterion:
     fastest = min((c.period for c in view.portrait.cycles if c.stable), default=np.inf)
-    held = True if fastest > 3 * view.portrait.horizon else None if fastest > 1.5 * view.portrait.horizon else False
-    return demand(held, f"States run round the loop in {fastest:.2g} s: a cycle rather than a ring of rest states.")
+    held = (
+        True
+        if fastest > 3 * view.portrait.horizon
+        else None
+        if fastest > 1.5 * view.portrait.horizon
+        else False
+    )
+    return demand(
+        held, f"States run round the loop in {fastest:.2g} s: a cycle rather than a ring of rest states."
+    )

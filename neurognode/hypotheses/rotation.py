@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurognode.hypotheses.base import Criterion, Hypothesis, View, above, below, demand
+from neurognode.surrogates import fit_maximum_entropy
+
+MOST_PATHS = 100
+"""Single trials used where there are no conditions to average over."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,15 @@ class Rotation(Hypothesis):
     name = "rotation"
     title = "Rotational dynamics"
     predicts = "One linear flow turns states in a plane, whatever the condition."
-    refuted_by = "Real leading eigenvalues; less than half a turn a trial; no more turning than the surrogates have."
+    refuted_by = (
+        "Real leading eigenvalues; less than half a turn a trial; no more turning than the surrogates have."
+    )
     statistic_name = "share of the flow that a rotation explains, times the share that any linear flow does"
     effect_name = "frequency in Hz"
     null = "tensor_maximum_entropy"
     citation = "Churchland et al. 2012, Nature 487:51; Elsayed and Cunningham 2017, Nat. Neurosci. 20:1310"
     compatible = ("regime_switch",)
+    draws_null = True
 
     def criteria(self, view: View) -> list[Criterion]:
         fit, length = field_fit(view), view.portrait.horizon
@@ -78,7 +85,18 @@ class Rotation(Hypothesis):
         """jPCA's ratio on the latents' averages by condition (single trials where there is none)."""
         if view.trajectories is None or view.bin_size is None:
             return float("nan")
-        return jpca_ratio(by_condition(view.trajectories, view.columns), view.bin_size)
+        return jpca_ratio(by_condition(view.trajectories, view.columns)[:MOST_PATHS], view.bin_size)
+
+    def null_sample(self, view: View, n: int, rng: np.random.Generator) -> np.ndarray:
+        """jPCA's ratio on tensors of largest entropy with the latents' covariances over times, latents and conditions."""
+        if view.trajectories is None or view.bin_size is None:
+            return np.empty(0)
+        paths = by_condition(view.trajectories, view.columns)
+        paths = paths[np.isfinite(paths).all((1, 2))][:MOST_PATHS]
+        if len(paths) < 2 or paths.shape[1] < 4 or not paths.std() > 0:
+            return np.empty(0)
+        null = fit_maximum_entropy(paths.transpose(1, 2, 0))
+        return np.array([jpca_ratio(null.sample(rng).transpose(2, 0, 1), view.bin_size) for _ in range(n)])
 
     def reason(self, view: View) -> str:
         fit = field_fit(view)
@@ -94,7 +112,9 @@ def _centre(view: View) -> Criterion:
     lower, upper = view.portrait.region.box(0.2)
     within = ((fixed.points >= lower) & (fixed.points <= upper)).all(1) & fixed.isolated
     turning = (np.abs(fixed.eigenvalues.imag) > 1e-6).any(1) & within
-    return demand(True if turning.any() else None, "No fixed point was found that the states could turn about.")
+    return demand(
+        True if turning.any() else None, "No fixed point was found that the states could turn about."
+    )
 
 
 def field_fit(view: View) -> LinearFit:

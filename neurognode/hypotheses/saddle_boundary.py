@@ -6,7 +6,7 @@ import numpy as np
 
 from neurognode.hypotheses import demands
 from neurognode.hypotheses.base import Criterion, Hypothesis, View, above, below, demand
-from neurognode.hypotheses.discrete_attractors import last_states
+from neurognode.hypotheses.discrete_attractors import ashman_d, last_states
 
 
 class SaddleBoundary(Hypothesis):
@@ -18,7 +18,7 @@ class SaddleBoundary(Hypothesis):
     refuted_by = "No saddle where data have been; both sides end together; noise exchanges the outcomes."
     statistic_name = "growth rate of the saddle times the trial length, times the share noise leaves in place"
     effect_name = "share of states on the smaller side"
-    null = "shuffle_conditions"
+    null = "shuffle_trials"
     citation = "Wong and Wang 2006, J. Neurosci. 26:1314"
     compatible = ("discrete_attractors", "regime_switch")
 
@@ -30,21 +30,32 @@ class SaddleBoundary(Hypothesis):
             above(number["n_clusters"], 2, 1.5, "States from both sides of the saddle end together."),
             above(number["balance"], 0.1, 0.03, "Only {value:.0%} of states end on the other side."),
             _parts(view),
-            below(number["switching"], demands.WELLS, 0.12, "Noise exchanges {value:.0%} of outcomes within a trial."),
+            below(
+                number["switching"],
+                demands.WELLS,
+                0.12,
+                "Noise exchanges {value:.0%} of outcomes within a trial.",
+            ),
         ]
 
     def statistic(self, view: View) -> float:
         switching = view.numbers["switching"]
-        return growth(view) * (1 - (switching if np.isfinite(switching) else 0.0)) * (view.numbers["n_clusters"] >= 2)
+        return (
+            growth(view)
+            * (1 - (switching if np.isfinite(switching) else 0.0))
+            * (view.numbers["n_clusters"] >= 2)
+        )
 
     def effect(self, view: View) -> float:
         return view.numbers["balance"]
 
     def signature(self, view: View) -> float:
-        """Share of trials whose last state lies in the group of end points of its own choice or condition."""
-        labels = view.columns.get("choice")
-        if labels is None or view.trajectories is None:
+        """Share of trials that end where their choice's others end; without choices, Ashman's D of the ends."""
+        if view.trajectories is None:
             return float("nan")
+        labels = view.columns.get("choice")
+        if labels is None:
+            return ashman_d(last_states(view.trajectories))
         return choice_agreement(view, np.asarray(labels))
 
     def reason(self, view: View) -> str:

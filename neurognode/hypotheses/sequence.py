@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurognode.hypotheses.base import Criterion, Hypothesis, View, above, below, demand
-from neurognode.interpret.behaviour import GRID
+from neurognode.interpret.rollouts import GRID
 
 
 class Sequence(Hypothesis):
@@ -13,9 +13,15 @@ class Sequence(Hypothesis):
 
     name = "sequence"
     title = "Sequence (transient channel)"
-    predicts = "States pass through one after another along a contracting channel, without rest and without return."
-    refuted_by = "A fixed point or closed orbit in the visited region; expansion across the channel; motion back."
-    statistic_name = "slowest speed along the way, in region diameters a trial, times the straightness of the way"
+    predicts = (
+        "States pass through one after another along a contracting channel, without rest and without return."
+    )
+    refuted_by = (
+        "A fixed point or closed orbit in the visited region; expansion across the channel; motion back."
+    )
+    statistic_name = (
+        "slowest speed along the way, in region diameters a trial, times the straightness of the way"
+    )
     effect_name = "rate of contraction across the channel, 1/s"
     null = "circular_shift"
     citation = "Rabinovich et al. 2008, PLoS Comput. Biol. 4:e1000072; Goldman 2009, Neuron 61:621"
@@ -29,7 +35,9 @@ class Sequence(Hypothesis):
             above(speed_floor(view), 0.2, 0.08, "In places the flow stops: {value:.2f} diameters a trial."),
             demand(not any(c.stable for c in view.portrait.cycles), "States run round a closed orbit."),
             above(progress(view), 0.3, 0.15, "Only {value:.0%} of the way leads onward."),
-            below(number["dimension"], 1, 1.5, "States do not run in one channel: local dimension {value:.0f}."),
+            below(
+                number["dimension"], 1, 1.5, "States do not run in one channel: local dimension {value:.0f}."
+            ),
             below(across(view), -1.0, 0.0, "Neighbouring paths do not come together ({value:+.1f} a trial)."),
             below(number["loop"], 0.3, 0.5, "The way closes on itself."),
         ]

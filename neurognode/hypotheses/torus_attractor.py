@@ -30,7 +30,12 @@ class TorusAttractor(Hypothesis):
             demands.stays(view),
             demands.has_dimension(view, 2),
             demands.has_topology(view, "torus"),
-            above(view.numbers["second_loop"], 0.12, 0.06, "The second loop is short: {value:.2f} of the diameter."),
+            above(
+                view.numbers["second_loop"],
+                0.12,
+                0.06,
+                "The second loop is short: {value:.2f} of the diameter.",
+            ),
             demands.is_slow(view, 0.4, 0.8),
             demands.is_attractive(view),
             demands.no_wells(view),
@@ -45,7 +50,11 @@ class TorusAttractor(Hypothesis):
     def signature(self, view: View) -> float:
         """Second longest loop of the data's own latents, relative to their size."""
         states = view.portrait.region.measure(view.portrait.region.states)
-        return topology(states, 1, n_points=150, n_resamples=0).second_loop if len(states) >= 20 else float("nan")
+        return (
+            topology(states, 1, n_points=150, n_resamples=0).second_loop
+            if len(states) >= 20
+            else float("nan")
+        )
 
     def reason(self, view: View) -> str:
         number = view.numbers

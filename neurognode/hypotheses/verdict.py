@@ -141,7 +141,11 @@ class Verdicts(Sequence[Verdict]):
 
     def sentence(self) -> str:
         """The answer in one sentence."""
-        found = [f"{v.variant} {v.hypothesis}".strip().replace("_", " ") for v in self.items if v.status == "supported"]
+        found = [
+            f"{v.variant} {v.hypothesis}".strip().replace("_", " ")
+            for v in self.items
+            if v.status == "supported"
+        ]
         if found:
             return f"The data support: {', '.join(found)}."
         open_ones = [v.hypothesis.replace("_", " ") for v in self.items if v.status == "cannot_tell"]
@@ -173,4 +177,6 @@ class Verdicts(Sequence[Verdict]):
         return storage.from_dataset(dataset, {"Verdicts": cls, "Verdict": Verdict})
 
     def __str__(self) -> str:
-        return "\n".join([self.sentence(), *(f"  {v}" for v in self.items), *(f"  note: {n}" for n in self.notes)])
+        return "\n".join(
+            [self.sentence(), *(f"  {v}" for v in self.items), *(f"  note: {n}" for n in self.notes)]
+        )

@@ -6,15 +6,17 @@ import importlib
 from typing import Any
 
 _NAMES = {
-    "Flow": "flow", "as_diffusion": "flow", "Region": "region", "visited_region": "region", "Behaviour": "behaviour",
-    "behaviour": "behaviour", "SlowManifold": "slow", "slow_manifold": "slow", "local_dimension": "slow",
-    "Topology": "topology", "topology": "topology", "Cycle": "cycles", "find_cycles": "cycles",
-    "lyapunov_exponents": "lyapunov", "kaplan_yorke": "lyapunov", "basins": "basins", "connections": "basins",
-    "separatrix": "basins", "Slowness": "slowness", "slowness": "slowness",
+    "Flow": "flow", "as_diffusion": "flow", "Region": "region", "visited_region": "region", "Behaviour": "rollouts",
+    "behaviour": "rollouts", "SlowManifold": "slow", "slow_manifold": "slow", "local_dimension": "slow",
+    "Topology": "homology", "topology": "homology", "Cycle": "cycles", "find_cycles": "cycles",
+    "lyapunov_exponents": "lyapunov", "kaplan_yorke": "lyapunov", "basins": "separation", "connections": "separation",
+    "separatrix": "separation", "Connections": "separation", "Slowness": "gating", "slowness": "gating",
     "contraction_rates": "contraction", "tangling": "contraction", "Precision": "precision",
     "drift_precision": "precision", "residual_diffusion": "precision", "step_survival": "survival",
     "FixedPoints": "stability", "kinds_of": "stability", "linearise": "stability", "Roots": "roots",
-    "find_roots": "roots", "starting_points": "roots", "Portrait": "portrait", "portrait": "draw",
+    "find_roots": "roots", "starting_points": "roots", "Portrait": "portraits", "portrait": "draw",
+    "portrait_of": "fitted", "evidence_of": "fitted", "Evidence": "fitted", "readout_metric": "fitted",
+    "Agreement": "agreements", "agreement": "agreements", "dsa": "agreements", "tangent_steps": "variational",
 }  # fmt: skip
 __all__ = sorted(_NAMES)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from neurognode.interpret.flow import Flow
 from neurognode.interpret.region import Region, farthest_points
+from neurognode.interpret.variational import tangent_steps
 
 COARSE, STEPS = 100, 400
 """Runge-Kutta steps a period while an orbit is looked for, and in the answer."""
@@ -44,7 +45,13 @@ class Cycle:
 
 
 def find_cycles(
-    flow: Flow, region: Region, states: np.ndarray, *, longest: float, n_tries: int = 3, step: float | None = None
+    flow: Flow,
+    region: Region,
+    states: np.ndarray,
+    *,
+    longest: float,
+    n_tries: int = 3,
+    step: float | None = None,
 ) -> list[Cycle]:
     """Periodic orbits that states still in motion are on, or close to.
 
@@ -78,7 +85,11 @@ def find_cycles(
             continue
         guess = first_return(flow, region, start, longest, step)
         found = None if guess is None else shoot(flow, region, *guess)
-        if found is not None and found.period <= 1.5 * longest and not any(_same(region, found, c) for c in cycles):
+        if (
+            found is not None
+            and found.period <= 1.5 * longest
+            and not any(_same(region, found, c) for c in cycles)
+        ):
             cycles.append(found)
     return cycles
 
@@ -113,22 +124,12 @@ def first_return(
 
 def _monodromy(flow: Flow, start: np.ndarray, period: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Orbit of `start` over one period, and the derivative of its end by its start."""
-    dt = period / steps
-    h, m = start[None], np.eye(len(start))
-    orbit = [h[0]]
-
-    def slope(h: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return flow.velocity(h), flow.jacobian(h)[0] @ m
-
-    for _ in range(steps):
-        a, am = slope(h, m)
-        b, bm = slope(h + dt / 2 * a, m + dt / 2 * am)
-        c, cm = slope(h + dt / 2 * b, m + dt / 2 * bm)
-        d, dm = slope(h + dt * c, m + dt * cm)
-        h = h + dt / 6 * (a + 2 * b + 2 * c + d)
-        m = m + dt / 6 * (am + 2 * bm + 2 * cm + dm)
-        orbit.append(h[0])
-    return np.array(orbit), m
+    orbit, monodromy = [], np.eye(len(start))
+    for states, propagators in tangent_steps(flow, start[None], period / steps, steps):
+        orbit.append(states[:, 0] if not orbit else states[1:, 0])
+        for step in propagators[:, 0]:
+            monodromy = step @ monodromy
+    return np.concatenate(orbit), monodromy
 
 
 def shoot(flow: Flow, region: Region, start: np.ndarray, period: float, max_steps: int = 16) -> Cycle | None:
@@ -152,7 +153,9 @@ def shoot(flow: Flow, region: Region, start: np.ndarray, period: float, max_step
         if miss < 1e-4:
             steps = STEPS
         move, change = _correction(flow, start, orbit[-1], monodromy, gap)
-        cut = min(1.0, 0.2 * size / max(np.linalg.norm(move), 1e-300), 0.3 * period / max(abs(change), 1e-300))
+        cut = min(
+            1.0, 0.2 * size / max(np.linalg.norm(move), 1e-300), 0.3 * period / max(abs(change), 1e-300)
+        )
         start, period = start + cut * move, float(period + cut * change)
         if period <= 0:
             return None
@@ -185,7 +188,12 @@ def _cycle(
     with np.errstate(divide="ignore"):
         exponents = np.log(np.abs(multipliers)) / period
     return Cycle(
-        orbit, period, multipliers, exponents, bool((others < 0.999).all()), float(region.inside(orbit).mean())
+        orbit,
+        period,
+        multipliers,
+        exponents,
+        bool((others < 0.999).all()),
+        float(region.inside(orbit).mean()),
     )
 
 

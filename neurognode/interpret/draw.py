@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 import numpy as np
 
 from neurognode.errors import one_of
-from neurognode.interpret.basins import Connections, basins, connections
-from neurognode.interpret.behaviour import Behaviour, behaviour
+from neurognode.interpret.separation import Connections, basins, connections
+from neurognode.interpret.rollouts import Behaviour, behaviour
 from neurognode.interpret.contraction import contraction_rates, tangling
 from neurognode.interpret.cycles import Cycle, find_cycles
 from neurognode.interpret.flow import Diffusion, Flow, as_diffusion
 from neurognode.interpret.lyapunov import lyapunov_exponents
-from neurognode.interpret.portrait import Portrait
+from neurognode.interpret.portraits import Portrait
 from neurognode.interpret.precision import Precision, drift_precision, residual_diffusion
 from neurognode.interpret.region import Region, visited_region
 from neurognode.interpret.roots import Roots, find_roots, starting_points
 from neurognode.interpret.slow import slow_manifold
-from neurognode.interpret.slowness import slowness
+from neurognode.interpret.gating import slowness
 from neurognode.interpret.stability import FixedPoints, linearise
 from neurognode.interpret.survival import step_survival
 
@@ -154,7 +154,9 @@ def _prepare(
     noise = as_diffusion(diffusion, flow.dim)
     if noise is None and trajectories is not None and bin_size is not None and states.shape[1] > 1:
         noise = as_diffusion(residual_diffusion(flow, trajectories, bin_size), flow.dim)
-        notes.append("noise: none was fitted; what the drift leaves of the trajectories is used, a lower bound")
+        notes.append(
+            "noise: none was fitted; what the drift leaves of the trajectories is used, a lower bound"
+        )
     return _Task(flow, region, float(horizon), bin_size, noise, trajectories, n_starts, rng, notes)
 
 
@@ -166,7 +168,9 @@ def _horizon(
     speed = np.linalg.norm(region.measure(flow.velocity(region.states)), axis=1)
     speed = speed[np.isfinite(speed)]
     horizon = 3 * region.diameter / float(np.median(speed)) if len(speed) and np.median(speed) > 0 else 1.0
-    notes.append(f"horizon: no trial length was given; {horizon:.3g} s, three crossings of the region, is used")
+    notes.append(
+        f"horizon: no trial length was given; {horizon:.3g} s, three crossings of the region, is used"
+    )
     return horizon
 
 
@@ -209,7 +213,9 @@ def _deep(task: _Task, roll: Behaviour) -> dict[str, Any]:
     velocity = flow.velocity(sample)
     finite = np.isfinite(velocity).all(1)
     out["fixed_points"] = fixed
-    out["basin_shares"] = task.attempt("basins", lambda: _basin_shares(task, fixed, roll), np.zeros(len(fixed)))
+    out["basin_shares"] = task.attempt(
+        "basins", lambda: _basin_shares(task, fixed, roll), np.zeros(len(fixed))
+    )
     out["connections"] = task.attempt(
         "connections", lambda: connections(flow, region, fixed, 4 * length), out["connections"]
     )
@@ -217,10 +223,14 @@ def _deep(task: _Task, roll: Behaviour) -> dict[str, Any]:
     if len(ends):
         out["exponents"], out["exponents_error"] = task.attempt(
             "exponents",
-            lambda: lyapunov_exponents(flow, ends, 2 * length, discard=0.5 * length, step=_coarse(task, ends)),
+            lambda: lyapunov_exponents(
+                flow, ends, 2 * length, discard=0.5 * length, step=_coarse(task, ends)
+            ),
             (out["exponents"], out["exponents_error"]),
         )
-    out["slowness"] = task.attempt("slowness", lambda: slowness(flow, region, roll.relaxed()), out["slowness"])
+    out["slowness"] = task.attempt(
+        "slowness", lambda: slowness(flow, region, roll.relaxed()), out["slowness"]
+    )
     rates = contraction_rates(flow, sample)
     out["contraction"] = float(np.nanmedian(rates)) if np.isfinite(rates).any() else float("nan")
     if finite.sum() > 1:
@@ -266,7 +276,9 @@ def _fixed_points(task: _Task, roll: Behaviour) -> FixedPoints:
     near = ((roots.points >= lower) & (roots.points <= upper)).all(1)
     if (~near).any():
         task.notes.append(f"fixed points: {(~near).sum()} far outside the data were left out")
-    kept = Roots(roots.points[near], roots.residual[near], roots.isolated[near], roots.n_starts, roots.n_converged)
+    kept = Roots(
+        roots.points[near], roots.residual[near], roots.isolated[near], roots.n_starts, roots.n_converged
+    )
     return linearise(flow, kept, region, task.horizon)
 
 
@@ -283,7 +295,9 @@ def _basin_shares(task: _Task, fixed: FixedPoints, roll: Behaviour) -> np.ndarra
 
 def _warn(task: _Task, roll: Behaviour, topology_note: str) -> None:
     if roll.diverged > 0:
-        task.notes.append(f"{roll.diverged:.0%} of roll-outs from visited states diverge within two trial lengths")
+        task.notes.append(
+            f"{roll.diverged:.0%} of roll-outs from visited states diverge within two trial lengths"
+        )
     if roll.leaving > 0.05:
         task.notes.append(f"{roll.leaving:.0%} of end points lie outside the data: extrapolation")
     if topology_note:

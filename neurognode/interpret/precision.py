@@ -88,7 +88,9 @@ def drift_precision(
     drift = flow.velocity(centres)
     speed = np.linalg.norm(drift, axis=1)
     scale = region.diameter / max(float(np.linalg.norm(region.upper - region.lower)), 1e-300)
-    radius = np.array([distance[cell == c].mean() if (cell == c).any() else np.nan for c in range(len(centres))])
+    radius = np.array(
+        [distance[cell == c].mean() if (cell == c).any() else np.nan for c in range(len(centres))]
+    )
     radius = np.maximum(radius / max(scale, 1e-300), 1e-9 * region.diameter)
     rate_error = float(np.nanmedian(error / radius)) if np.isfinite(radius).any() else float("nan")
     resolved = speed > 2 * error * np.sqrt(flow.dim)

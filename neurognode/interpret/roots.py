@@ -166,7 +166,9 @@ def starting_points(region: Region, n: int, rng: np.random.Generator) -> np.ndar
     count = max(0, n - len(visited))
     if dim <= 64:
         sampler = qmc.Sobol(dim, seed=rng) if count else None
-        filling = sampler.random_base2(int(np.ceil(np.log2(count))))[:count] if sampler else np.empty((0, dim))
+        filling = (
+            sampler.random_base2(int(np.ceil(np.log2(count))))[:count] if sampler else np.empty((0, dim))
+        )
     else:
         filling = rng.uniform(size=(count, dim))
     return np.concatenate([visited, lower + filling * (upper - lower)])

@@ -67,7 +67,9 @@ class FixedPoints:
         return np.char.startswith(self.kind.astype(str), "stable") if len(self) else np.zeros(0, bool)
 
 
-def kinds_of(eigenvalues: np.ndarray, horizon: float, tolerance: float = MARGINAL) -> tuple[np.ndarray, np.ndarray]:
+def kinds_of(
+    eigenvalues: np.ndarray, horizon: float, tolerance: float = MARGINAL
+) -> tuple[np.ndarray, np.ndarray]:
     """Type and index of fixed points from their eigenvalues (P, N) in 1/s.
 
     Parameters

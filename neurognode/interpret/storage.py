@@ -31,7 +31,9 @@ def to_dataset(value: Any, dims: Mapping[str, tuple[str, ...]], version: int) ->
     variables: dict[str, Any] = {}
     tree = _pack(value, "", variables, dims)
     header = json.dumps(tree, allow_nan=True)
-    return xr.Dataset(variables, attrs={"schema_version": version, "kind": type(value).__name__, HEADER: header})
+    return xr.Dataset(
+        variables, attrs={"schema_version": version, "kind": type(value).__name__, HEADER: header}
+    )
 
 
 def from_dataset(dataset: xr.Dataset, classes: Mapping[str, type]) -> Any:
@@ -48,7 +50,11 @@ def write(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
             plain[f"{name}_imag"] = (variable.dims, variable.values.imag)
         else:
             plain[str(name)] = (variable.dims, variable.values)
-    packed = {name: {"zlib": True} for name, (_, values) in plain.items() if values.dtype.kind in "fiub" and values.size}
+    packed = {
+        name: {"zlib": True}
+        for name, (_, values) in plain.items()
+        if values.dtype.kind in "fiub" and values.size
+    }
     with atomic_path(path) as temporary:
         xr.Dataset(plain, attrs=dataset.attrs).to_netcdf(temporary, engine="h5netcdf", encoding=packed)
 
@@ -69,7 +75,9 @@ def read(path: str | os.PathLike[str], kind: str, version: int) -> xr.Dataset:
     except (OSError, ValueError) as error:
         raise RunError(f"{os.fspath(path)} cannot be read as netCDF: {error}") from error
     if dataset.attrs.get("kind") != kind or HEADER not in dataset.attrs:
-        raise RunError(f"{os.fspath(path)} holds no {kind}, but {dataset.attrs.get('kind', 'something else')}.")
+        raise RunError(
+            f"{os.fspath(path)} holds no {kind}, but {dataset.attrs.get('kind', 'something else')}."
+        )
     if int(dataset.attrs["schema_version"]) > version:
         raise RunError(
             f"{os.fspath(path)} has schema version {dataset.attrs['schema_version']}; this neurognode reads up to "
@@ -104,8 +112,12 @@ def _unpack(tree: Any, dataset: xr.Dataset, classes: Mapping[str, type]) -> Any:
         return tree
     if "array" in tree:
         values = dataset[tree["array"]].values
-        return values.astype(str) if tree["dtype"] == "U" else values.astype(tree["dtype"]) if values.size == 0 else (
-            values.astype(bool) if tree["dtype"] == "b" else values
+        return (
+            values.astype(str)
+            if tree["dtype"] == "U"
+            else values.astype(tree["dtype"])
+            if values.size == 0
+            else (values.astype(bool) if tree["dtype"] == "b" else values)
         )
     if "list" in tree:
         return tuple(_unpack(item, dataset, classes) for item in tree["list"])

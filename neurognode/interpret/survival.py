@@ -51,7 +51,9 @@ def step_survival(
         ends = region.measure(_stepped(flow, states, duration / count, count))
         gap = np.linalg.norm(ends - exact, axis=1)[np.isfinite(exact).all(1)]
         gap = np.where(np.isfinite(gap), gap, np.inf)
-        out[name] = float(np.percentile(gap, 90, method="lower")) / region.diameter if len(gap) else float("nan")
+        out[name] = (
+            float(np.percentile(gap, 90, method="lower")) / region.diameter if len(gap) else float("nan")
+        )
     return out
 
 

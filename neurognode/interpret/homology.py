@@ -10,10 +10,16 @@ import numpy as np
 from neurognode.errors import MissingExtraError
 from neurognode.interpret.region import box_diagonal, farthest_points
 
-LONG = 0.15
-"""A bar counts if it lives for this share of the set's diameter, and longer than twice the sampling gap."""
+LONG, LONG_SHEET = 0.15, 0.12
+"""A bar counts if it lives for this share of the set's diameter (curve, sheet), and longer than 1.5 sampling gaps."""
 COLLAPSED = 0.05
-NAMES = {(1, 0, 0): "disk", (1, 1, 0): "ring", (1, 2, 1): "torus", (1, 0, 1): "sphere", (1, 2, 0): "two loops"}
+NAMES = {
+    (1, 0, 0): "disk",
+    (1, 1, 0): "ring",
+    (1, 2, 1): "torus",
+    (1, 0, 1): "sphere",
+    (1, 2, 0): "two loops",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +72,7 @@ def topology(
     reference : float, optional
         Diameter of the whole region: a set smaller than 5 % of it is a point.
     n_points : int, optional
-        Landmarks used: 160, or 110 where voids are needed.
+        Landmarks used: 160, or 150 where voids are needed.
     n_resamples : int
         Random subsets of 70 % that must give the same name.
 
@@ -89,10 +95,12 @@ def topology(
     try:
         import ripser  # noqa: F401
     except ImportError:
-        return Topology("cannot tell", nothing, np.nan, np.nan, np.nan, str(MissingExtraError("ripser", "topology")))
+        return Topology(
+            "cannot tell", nothing, np.nan, np.nan, np.nan, str(MissingExtraError("ripser", "topology"))
+        )
     rng = np.random.default_rng(random_state)
     voids = dimension >= 2
-    count = n_points or (110 if voids else 160)
+    count = n_points or (150 if voids else 160)
     name, betti, loops = _name(points, dimension, size, count, voids)
     names = []
     for _ in range(n_resamples):
@@ -117,7 +125,7 @@ def _name(
     loops = np.sort(bars[1][:, 1] - bars[1][:, 0])[::-1] if len(bars[1]) else np.empty(0)
     loops = np.concatenate([loops, np.zeros(2)])
     hollow = bars[2][:, 1] - bars[2][:, 0] if voids and len(bars[2]) else np.empty(0)
-    least = max(LONG * size, 1.5 * gap)
+    least = max((LONG_SHEET if voids else LONG) * size, 1.5 * gap)
     betti = np.array([parts, int((loops > least).sum()), int((hollow > 0.5 * least).sum()) if voids else 0])
     if parts > 1:
         return "points", betti, loops

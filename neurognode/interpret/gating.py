@@ -57,7 +57,13 @@ def slowness(flow: Flow, region: Region, points: np.ndarray) -> Slowness:
     if not total > np.log(2):
         cause = "not slow"
     else:
-        cause = "closed gates" if by_gate > 2 / 3 * total else "balanced flow" if by_balance > 2 / 3 * total else "both"
+        cause = (
+            "closed gates"
+            if by_gate > 2 / 3 * total
+            else "balanced flow"
+            if by_balance > 2 / 3 * total
+            else "both"
+        )
     return Slowness(gate, gate_region, imbalance, imbalance_region, cause)
 
 

@@ -184,7 +184,13 @@ def _displacement(region: Region, paths: np.ndarray, finite: np.ndarray) -> floa
 
 
 def _switching(
-    flow: Flow, region: Region, ends: np.ndarray, noisy: np.ndarray, finite: np.ndarray, length: float, step: float
+    flow: Flow,
+    region: Region,
+    ends: np.ndarray,
+    noisy: np.ndarray,
+    finite: np.ndarray,
+    length: float,
+    step: float,
 ) -> float:
     kept = finite & np.isfinite(noisy).all(1)
     if not kept.any():

@@ -33,7 +33,9 @@ class Connections:
     duration: np.ndarray
 
 
-def basins(flow: Flow, region: Region, attractors: np.ndarray, states: np.ndarray, duration: float) -> np.ndarray:
+def basins(
+    flow: Flow, region: Region, attractors: np.ndarray, states: np.ndarray, duration: float
+) -> np.ndarray:
     """Index of the attractor (A, N) that each state (n, N) is led to, -1 where none is reached in `duration`.
 
     Examples
@@ -73,7 +75,9 @@ def connections(flow: Flow, region: Region, fixed: FixedPoints, duration: float)
     times = np.linspace(0, duration, 201)
     reach = 10 * np.linalg.norm(region.upper - region.lower)
     paths = flow.path(np.array(starts), times, limit=reach)
-    gaps = np.linalg.norm(region.measure(paths)[:, :, None] - region.measure(fixed.points)[None, None], axis=3)
+    gaps = np.linalg.norm(
+        region.measure(paths)[:, :, None] - region.measure(fixed.points)[None, None], axis=3
+    )
     near = gaps < ARRIVED * region.diameter
     near[np.arange(len(source)), :, source] = False
     near &= np.isfinite(gaps) & (fixed.index == 0)[None, None]
@@ -85,7 +89,14 @@ def connections(flow: Flow, region: Region, fixed: FixedPoints, duration: float)
 
 
 def separatrix(
-    flow: Flow, region: Region, fixed: FixedPoints, index: int, duration: float, *, n: int = 64, random_state: int = 0
+    flow: Flow,
+    region: Region,
+    fixed: FixedPoints,
+    index: int,
+    duration: float,
+    *,
+    n: int = 64,
+    random_state: int = 0,
 ) -> np.ndarray:
     """Points of the stable manifold of a saddle, inside the region's widened box.
 

@@ -11,15 +11,15 @@ import pandas as pd
 import xarray as xr
 
 from neurognode.interpret import storage
-from neurognode.interpret.basins import Connections
-from neurognode.interpret.behaviour import Behaviour
+from neurognode.interpret.separation import Connections
+from neurognode.interpret.rollouts import Behaviour
 from neurognode.interpret.cycles import Cycle
 from neurognode.interpret.precision import Precision
 from neurognode.interpret.region import Region
 from neurognode.interpret.slow import SlowManifold
-from neurognode.interpret.slowness import Slowness
+from neurognode.interpret.gating import Slowness
 from neurognode.interpret.stability import FixedPoints
-from neurognode.interpret.topology import Topology
+from neurognode.interpret.homology import Topology
 
 _DIMS = {
     "fixed_points.points": ("fixed_point", "latent"),
@@ -218,7 +218,9 @@ def _lines(picture: Portrait) -> list[str]:
     for i in np.flatnonzero(fixed.isolated)[:12]:
         place = "" if fixed.inside[i] else " (outside the data)"
         rate = fixed.eigenvalues[i, 0].real
-        lines.append(f"  fixed point: {fixed.kind[i]}{place}, {rate:+.3g} /s, {fixed.frequencies[i].max():.2g} Hz")
+        lines.append(
+            f"  fixed point: {fixed.kind[i]}{place}, {rate:+.3g} /s, {fixed.frequencies[i].max():.2g} Hz"
+        )
     if fixed.isolated.sum() > 12:
         lines.append(f"  and {fixed.isolated.sum() - 12} more fixed points")
     if (~fixed.isolated).any():

@@ -45,7 +45,7 @@ class Null:
         Examples
         --------
         >>> import numpy as np
-        >>> from neurognode.hypotheses.judge import Null
+        >>> from neurognode.hypotheses.judging import Null
         >>> round(Null("", 5.0, np.arange(199) / 100).p, 3)
         0.005
         """
@@ -115,7 +115,9 @@ def compare_portraits(
     ['ring_attractor']
     """
     if len(portraits) != len(fields):
-        raise ValueError(f"There are {len(portraits)} portraits and {len(fields)} fields; give one field a portrait.")
+        raise ValueError(
+            f"There are {len(portraits)} portraits and {len(fields)} fields; give one field a portrait."
+        )
     paths = list(trajectories) if trajectories is not None else [None] * len(portraits)
     views = [
         View(picture, Flow(field), path, bin_size, inputs, dict(columns or {}))
@@ -152,7 +154,9 @@ def judge(
     verdicts = _competing(verdicts, hypotheses)
     extra = []
     if len(views) == 1:
-        extra.append("One fit only: agreement is unchecked, so nothing is supported or rejected. Fit an Ensemble.")
+        extra.append(
+            "One fit only: agreement is unchecked, so nothing is supported or rejected. Fit an Ensemble."
+        )
     if np.isfinite(field_agreement):
         extra.append(f"Cosine between members' drifts, after alignment: {field_agreement:.2f} (median).")
     return Verdicts(verdicts, (*notes, *extra))
@@ -208,7 +212,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> from neurognode.hypotheses.judge import holm
+    >>> from neurognode.hypotheses.judging import holm
     >>> holm(np.array([0.01, 0.04, np.nan])).tolist()
     [0.02, 0.04, nan]
     """
@@ -245,7 +249,9 @@ def _weighed(verdict: Verdict, null: Null | None) -> Verdict:
         return verdict
     if null is None or not np.isfinite(verdict.p_corrected):
         name = "its null" if null is None else null.name
-        return replace(verdict, status="cannot_tell", reason=f"No p value against {name} could be had. {verdict.reason}")
+        return replace(
+            verdict, status="cannot_tell", reason=f"No p value against {name} could be had. {verdict.reason}"
+        )
     if verdict.p_corrected > ALPHA:
         reason = f"Surrogates look the same (p = {verdict.p_corrected:.2g}, {null.name}). {verdict.reason}"
         return replace(verdict, status="cannot_tell", reason=reason)
@@ -265,6 +271,8 @@ def _competing(verdicts: list[Verdict], hypotheses: Mapping[str, Hypothesis]) ->
         ]  # fmt: skip
         if verdict.status == "supported" and rivals:
             words = " and ".join(name.replace("_", " ") for name in rivals)
-            verdict = replace(verdict, status="cannot_tell", reason=f"{words.capitalize()} fits as well. {verdict.reason}")
+            verdict = replace(
+                verdict, status="cannot_tell", reason=f"{words.capitalize()} fits as well. {verdict.reason}"
+            )
         out.append(verdict)
     return out

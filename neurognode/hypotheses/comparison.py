@@ -1,0 +1,114 @@
+"""`compare`: every hypothesis against every member, its nulls, and the other hypotheses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from neurognode.hypotheses.evidence import members_of, views_of
+from neurognode.hypotheses.judging import Null, hypotheses_named, judge
+from neurognode.hypotheses.nulls import refitted, rescored
+from neurognode.hypotheses.verdict import Verdicts
+from neurognode.interpret.agreements import agreement
+from neurognode.trials import make_trials
+
+
+def compare(
+    fits: Any,
+    trials: Any,
+    *,
+    hypotheses: Sequence[str] | None = None,
+    n_rescored: int = 200,
+    n_refits: int = 0,
+    refit_steps: int = 200,
+    inputs: np.ndarray | None = None,
+    views: Sequence[Any] | None = None,
+    random_state: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Verdicts:
+    """Test hypotheses about the dynamics of a recorded population.
+
+    For every member of the ensemble a portrait is drawn and every hypothesis's demands are checked on it. A
+    hypothesis is supported if at least 80 % of members say so, its statistic exceeds that of surrogates
+    (corrected over hypotheses after Holm), and no hypothesis that excludes it is supported too.
+
+    Parameters
+    ----------
+    fits : Ensemble, or sequence of fitted models
+        A single model gives no verdict better than "cannot_tell": agreement is then unchecked.
+    trials : Trials or array (trial, time, unit)
+        What the models were fitted to.
+    hypotheses : sequence of str, optional
+        Names in the registry; all by default.
+    n_rescored : int
+        Surrogates passed through the fitted model. The p value is that of the hypothesis's signature in the
+        latents. 0 for none: then nothing can be supported unless `n_refits` is given.
+    n_refits : int
+        Surrogates to which the reference member is fitted again, from a warm start; the p value is then that of the
+        flow's own statistic, and what the verdict says.
+    refit_steps : int
+        Training steps of each of these.
+    inputs : array (I,), optional
+        Constant input under which the fields are looked at; zero by default.
+    views : sequence of View, optional
+        From `views_of`, if they are at hand.
+    random_state : int
+        Seed of everything.
+    progress : callable, optional
+        Called as ``progress(what, done, total)``.
+
+    Returns
+    -------
+    Verdicts
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.hypotheses import compare
+    >>> from neurognode.models import Ensemble, LatentDynamics
+    >>> counts = np.random.default_rng(0).poisson(0.5, size=(20, 30, 8))
+    >>> model = LatentDynamics(latent_dim=2, max_steps=5, progress=False, random_state=0)
+    >>> verdicts = compare(Ensemble(model, 2).fit(counts), counts, n_rescored=0)
+    >>> verdicts.supported()
+    []
+    """
+    told = progress or (lambda what, done, total: None)
+    members = members_of(fits)
+    if not isinstance(trials, xr.Dataset):
+        kind = getattr(members[0], "activity_kind_", "counts")
+        trials = make_trials(np.asarray(trials), bin_size=float(members[0].bin_size_), kind=kind)
+    chosen = hypotheses_named(hypotheses)
+    seen = list(views) if views is not None else views_of(
+        members, trials, random_state=random_state, told=told, **({} if inputs is None else {"inputs": inputs})
+    )  # fmt: skip
+    reference = min(int(getattr(fits, "reference_", 0)), len(members) - 1)
+    nulls: dict[str, Null] = {}
+    notes = []
+    if n_rescored:
+        nulls |= rescored(members[reference], seen[reference], trials, chosen, n_rescored, random_state, told)
+    if n_refits:
+        nulls |= refitted(
+            members[reference], seen[reference], trials, chosen, n_refits, refit_steps, random_state, told
+        )
+    elif n_rescored:
+        notes.append("Surrogates were only re-scored by the fitted model, not refitted (n_refits=0).")
+    if not nulls:
+        notes.append("No null was run; nothing can be supported without one.")
+        nulls = {name: Null("no null", float("nan"), np.empty(0)) for name in chosen}
+    return judge(seen, chosen, nulls, field_agreement=_field_agreement(seen, reference), notes=notes)
+
+
+def _field_agreement(views: list[Any], reference: int) -> float:
+    if len(views) < 2:
+        return float("nan")
+    paths = [view.trajectories for view in views]
+    try:
+        found = agreement(
+            [view.portrait for view in views], [view.flow.field for view in views], paths, reference=reference
+        )
+    except (ValueError, np.linalg.LinAlgError):
+        return float("nan")
+    return found.field_cosine

@@ -1,0 +1,110 @@
+"""Nulls for all hypotheses: statistics on surrogates that were re-scored or refitted."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from neurognode.hypotheses.base import Hypothesis, View
+from neurognode.hypotheses.evidence import trial_columns, view_of
+from neurognode.hypotheses.judging import Null
+from neurognode.hypotheses.refitting import refit
+from neurognode.interpret.fitted import evidence_of
+from neurognode.interpret.region import visited_region
+from neurognode.surrogates import SURROGATES
+
+Told = Callable[[str, int, int], None]
+
+
+def by_null(hypotheses: Mapping[str, Hypothesis]) -> dict[str, list[str]]:
+    """Names of the hypotheses that share each surrogate; those that draw their own null are left out."""
+    groups: dict[str, list[str]] = {}
+    for name, hypothesis in hypotheses.items():
+        if hypothesis.null in SURROGATES and not hypothesis.draws_null:
+            groups.setdefault(hypothesis.null, []).append(name)
+    return groups
+
+
+def _seen(view: View, trajectories: np.ndarray, trials: Any) -> View:
+    """The same field with the latents of other trials."""
+    region = visited_region(trajectories, view.portrait.region.metric)
+    picture = replace(view.portrait, region=region)
+    return View(picture, view.flow, trajectories, view.bin_size, view.inputs, trial_columns(trials))
+
+
+def rescored(
+    model: Any,
+    view: View,
+    trials: xr.Dataset,
+    hypotheses: Mapping[str, Hypothesis],
+    n: int,
+    seed: int,
+    told: Told,
+) -> dict[str, Null]:
+    """Signatures of the data's latents, and of `n` surrogates passed through the same fitted model.
+
+    Hypotheses that draw their own null (on the latents) do so.
+    """
+    quick = copy.copy(model)
+    quick.n_samples = 0
+    base = _seen(view, np.asarray(quick.transform(trials).values, float), trials)
+    nulls = {}
+    groups = by_null(hypotheses)
+    total, done = n * len(groups), 0
+    for surrogate, names in groups.items():
+        observed = {name: hypotheses[name].signature(base) for name in names}
+        names = [name for name in names if np.isfinite(observed[name])]
+        samples: dict[str, list[float]] = {name: [] for name in names}
+        for i in range(n if names else 0):
+            other = SURROGATES[surrogate](trials, np.random.default_rng([seed, i]))
+            moved = _seen(view, np.asarray(quick.transform(other).values, float), other)
+            for name in names:
+                samples[name].append(hypotheses[name].signature(moved))
+            done += 1
+            told("re-scored surrogates", done, total)
+        for name in names:
+            nulls[name] = Null(f"{surrogate}, re-scored", observed[name], np.array(samples[name]))
+    for name, hypothesis in hypotheses.items():
+        if hypothesis.draws_null:
+            observed_here = hypothesis.signature(base)
+            sample = hypothesis.null_sample(base, n, np.random.default_rng([seed, 1]))
+            nulls[name] = Null(f"{hypothesis.null} of latents", observed_here, sample)
+    return nulls
+
+
+def refitted(
+    model: Any,
+    view: View,
+    trials: xr.Dataset,
+    hypotheses: Mapping[str, Hypothesis],
+    n: int,
+    n_steps: int,
+    seed: int,
+    told: Told,
+) -> dict[str, Null]:
+    """The statistic of the fitted flow, and of flows fitted to `n` surrogates from a warm start."""
+    nulls = {}
+    groups = by_null(hypotheses)
+    total, done = n * len(groups), 0
+    for surrogate, names in groups.items():
+        samples: dict[str, list[float]] = {name: [] for name in names}
+        for i in range(n):
+            other = SURROGATES[surrogate](trials, np.random.default_rng([seed, 2, i]))
+            fit = refit(model, other, n_steps, seed + i)
+            moved = view_of(evidence_of(fit, other, fast=True), other, depth="quick")
+            for name in names:
+                with np.errstate(all="ignore"):
+                    samples[name].append(float(hypotheses[name].statistic(moved)))
+            done += 1
+            told("refitted surrogates", done, total)
+        for name in names:
+            observed = float(hypotheses[name].statistic(view))
+            nulls[name] = Null(
+                f"{surrogate}, refitted for {n_steps} steps", observed, np.array(samples[name])
+            )
+    return nulls
