@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +18,7 @@ from neurognode.errors import one_of
 from neurognode.models.member_adam import DECAYS, MemberAdam
 from neurognode.models.task_data import LOSSES, TaskData, prepare
 from neurognode.models.task_population import STARTS, TaskPopulation
-from neurognode.training.callbacks import CallbackList
+from neurognode.models.task_training import Schedule, train_population, validation_loss
 from neurognode.training.progress import ProgressBar
 from neurognode.training.randomness import as_seed
 
@@ -171,7 +169,9 @@ class TaskNetwork(BaseEstimator):
         data = prepare(inputs, targets, mask, times, self.loss)
         rng = np.random.default_rng(as_seed(self.random_state))
         if validation is not None:
-            held = prepare(*validation, loss=self.loss) if isinstance(validation, tuple) else prepare(validation)
+            held = (
+                prepare(*validation, loss=self.loss) if isinstance(validation, tuple) else prepare(validation)
+            )
         elif self.initial_state == "per_trial":
             held = data
         else:
@@ -179,16 +179,31 @@ class TaskNetwork(BaseEstimator):
             n_held = max(1, round(self.validation_fraction * len(data)))
             data, held = data.rows(order[n_held:]), data.rows(order[:n_held])
         self._make(data, rng)
-        self._train(data, held, rng)
+        rates, decays = (
+            torch.tensor([m[n] for m in self.members_]) for n in ("learning_rate", "weight_decay")
+        )
+        net = self.population_
+        optimiser = MemberAdam(net.parameters(), rates, decays, decay=self.decay, clip=self.clip)
+        schedule = Schedule(self.max_steps, self.batch_size, self.validate_every, self.schedule)
+        bar = [ProgressBar("task", "validation loss")] if self.progress else []
+        told = [*bar, *(self.callbacks or [])]
+        best, self.history_ = train_population(net, optimiser, data, held, schedule, rng, told)
+        for entry, value in zip(self.members_, best.tolist()):
+            entry["validation_loss"] = value
+        self.best_ = int(torch.argmin(best))
         return self
 
-    def transform(self, inputs: Any, *, times: np.ndarray | None = None, member: int | None = None) -> np.ndarray:
+    def transform(
+        self, inputs: Any, *, times: np.ndarray | None = None, member: int | None = None
+    ) -> np.ndarray:
         """States (trial, time, N) of the best member, or of another."""
         return self._run(inputs, times, member)[0].numpy()
 
-    def predict(self, inputs: Any, *, times: np.ndarray | None = None, member: int | None = None) -> np.ndarray:
+    def predict(
+        self, inputs: Any, *, times: np.ndarray | None = None, member: int | None = None
+    ) -> np.ndarray:
         """Outputs (trial, time, D), or class numbers (trial,) for classification."""
-        states, outputs, data = self._run(inputs, times, member)
+        _, outputs, data = self._run(inputs, times, member)
         if self.loss == "mse":
             return outputs.numpy()
         return outputs[torch.arange(len(outputs)), data.last()].argmax(-1).numpy()
@@ -197,13 +212,12 @@ class TaskNetwork(BaseEstimator):
         """Loss of every member on given trials, shape (K,)."""
         check_is_fitted(self, "population_")
         data = prepare(inputs, targets, mask, times, self.loss)
-        with torch.no_grad():
-            return self._evaluate(data).numpy()
+        return validation_loss(self.population_, data).numpy()
 
     def score(self, inputs: Any, targets: Any = None, *, mask: Any = None, times: Any = None) -> float:
         """``1 - MSE / variance`` of the best member, or its accuracy; higher is better."""
         data = prepare(inputs, targets, mask, times, self.loss)
-        states, outputs, _ = self._run(data, None, None)
+        outputs = self._run(data, None, None)[1]
         if self.loss == "cross_entropy":
             chosen = outputs[torch.arange(len(outputs)), data.last()].argmax(-1)
             return float((chosen == data.targets).float().mean())
@@ -266,78 +280,14 @@ class TaskNetwork(BaseEstimator):
             n_trials=len(data),
         )
 
-    def _train(self, data: TaskData, held: TaskData, rng: np.random.Generator) -> None:
-        k, size = len(self.members_), min(self.batch_size, len(data))
-        net = self.population_
-        rates, decays = (torch.tensor([m[n] for m in self.members_]) for n in ("learning_rate", "weight_decay"))
-        optimiser = MemberAdam(net.parameters(), rates, decays, decay=self.decay, clip=self.clip)
-        best = torch.full((k,), math.inf)
-        kept = {name: value.clone() for name, value in net.state_dict().items()}
-        self.history_: list[dict[str, Any]] = []
-        bar = [ProgressBar("task", "validation loss")] if self.progress else []
-        listeners = CallbackList([*bar, *(self.callbacks or [])])
-        listeners.on_start(self.max_steps)
-        began, order, place = time.monotonic(), np.empty((k, 0), int), 0
-        for step in range(self.max_steps):
-            if place + size > order.shape[1]:
-                order, place = np.stack([rng.permutation(len(data)) for _ in range(k)]), 0
-            rows = torch.as_tensor(order[:, place : place + size])
-            place += size
-            optimiser.zero_grad()
-            loss = self._loss(data.members(rows), rows)
-            torch.nan_to_num(loss, 0.0, 0.0, 0.0).sum().backward()
-            progress = step / self.max_steps
-            warm = min(1.0, (step + 1) / 30)
-            factor = warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))) if self.schedule == "cosine" else 1.0
-            norm = optimiser.step(factor)
-            if (step + 1) % self.validate_every == 0 or step + 1 == self.max_steps:
-                with torch.no_grad():
-                    score = self._evaluate(held)
-                better = score < best
-                best = torch.where(better, score, best)
-                for name, value in net.state_dict().items():
-                    kept[name][better] = value[better]
-                self.history_.append(
-                    {
-                        "step": step + 1,
-                        "seconds": time.monotonic() - began,
-                        "loss": loss.detach().tolist(),
-                        "validation": score.tolist(),
-                        "gradient_norm": norm.tolist(),
-                    }
-                )
-                metrics = {"loss": float(loss.detach().min()), "score": float(best.min())}
-                listeners.on_step(step + 1, self.max_steps, metrics)
-        listeners.on_end("finished")
-        net.load_state_dict(kept)
-        for entry, value in zip(self.members_, best.tolist()):
-            entry["validation_loss"] = value
-        self.best_ = int(torch.argmin(best))
-
-    def _loss(self, data: TaskData, rows: Tensor | None) -> Tensor:
-        net = self.population_
-        start = net.initial(data.inputs, data.targets if self.loss == "mse" else None, rows)
-        states = net.states(data.inputs, start, data.intervals, data.lengths)
-        return data.loss(net.outputs(states))
-
-    def _evaluate(self, data: TaskData, size: int = 256) -> Tensor:
-        k, total, weight = len(self.members_), 0.0, 0.0
-        for first in range(0, len(data), size):
-            rows = torch.arange(first, min(first + size, len(data))).expand(k, -1)
-            share = rows.shape[1]
-            total = total + share * self._loss(data.members(rows), rows)
-            weight += share
-        return torch.as_tensor(total / weight).nan_to_num(math.inf, math.inf, math.inf)
-
     def _run(self, inputs: Any, times: Any, member: int | None) -> tuple[Tensor, Tensor, TaskData]:
+        """States and outputs of one member."""
         check_is_fitted(self, "population_")
         data = inputs if isinstance(inputs, TaskData) else prepare(inputs, None, None, times, self.loss)
-        k, index = len(self.members_), self.best_ if member is None else member
-        rows = torch.arange(len(data)).expand(k, -1)
-        given = data.members(rows)
-        net = self.population_
+        net = self.population_.only(self.best_ if member is None else member)
+        rows = torch.arange(len(data))[None]
+        given = data.rows(rows)
         with torch.no_grad():
-            targets = given.targets if self.loss == "mse" and given.targets is not None else None
-            start = net.initial(given.inputs, targets, rows)
+            start = net.initial(given.inputs, None if given.classes else given.targets, rows)
             states = net.states(given.inputs, start, given.intervals, given.lengths)
-            return states[index], net.outputs(states)[index], data
+            return states[0], net.outputs(states)[0], data

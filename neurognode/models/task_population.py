@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from neurognode.dynamics.base import GatedField, Map, VectorField, per_unit
 from neurognode.dynamics.integrate import integrate
+from neurognode.dynamics.population import stack
 
 STARTS = ("first_input", "first_target", "fixed", "learned", "per_trial")
 
@@ -101,6 +102,24 @@ class TaskPopulation(nn.Module):
         k = len(self.readout)
         flat = states.reshape(k, -1, states.shape[-1]) @ self.readout + self.bias[:, None]
         return flat.reshape(*states.shape[:-1], -1)
+
+    def only(self, member: int) -> TaskPopulation:
+        """A population of one member, with its own copy of the weights."""
+        field = stack([self.field.member(member)])
+        one = TaskPopulation(
+            field,
+            self.bias.shape[1],
+            start=self.start,
+            dt=self.dt,
+            method=self.method,
+            substeps=self.substeps,
+            generator=torch.Generator().manual_seed(0),
+            n_trials=self.state.shape[1] if self.start == "per_trial" else 0,
+        )
+        mine = {k: v for k, v in self.state_dict().items() if not k.startswith("field.")}
+        state = {k: v[member : member + 1] for k, v in mine.items()}
+        one.load_state_dict(state | {f"field.{k}": v for k, v in field.state_dict().items()})
+        return one
 
     def _irregular(self, inputs: Tensor, state: Tensor, intervals: Tensor) -> Tensor:
         path = []
