@@ -64,11 +64,12 @@ class MemberAdam:
         """
         self.n_steps += 1
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        norm = torch.stack([g.flatten(1).square().sum(1) for g in grads]).sum(0).sqrt()
+        norm = torch.stack([g.double().flatten(1).square().sum(1) for g in grads]).sum(0).sqrt()
         good = torch.isfinite(norm)
         scale = good.to(norm)
         if self.clip is not None:
             scale = scale * torch.clamp(self.clip / (norm.nan_to_num(0.0, 1.0, 1.0) + 1e-12), max=1.0)
+        scale = scale.to(self.parameters[0])
         one, two = (1 - beta**self.n_steps for beta in self.betas)
         for p, g, m, v in zip(self.parameters, grads, self.first, self.second):
             shape = (-1, *([1] * (p.ndim - 1)))
@@ -81,7 +82,7 @@ class MemberAdam:
             if self.decay == "decoupled":
                 shrink = rate * shrink if p.ndim > 2 else torch.zeros_like(rate)
             p.sub_(rate * direction + shrink * p)
-        return norm
+        return norm.float()
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
