@@ -81,9 +81,7 @@ def compare(
         kind = getattr(members[0], "activity_kind_", "counts")
         trials = make_trials(np.asarray(trials), bin_size=float(members[0].bin_size_), kind=kind)
     chosen = hypotheses_named(hypotheses)
-    seen = list(views) if views is not None else views_of(
-        members, trials, random_state=random_state, told=told, **({} if inputs is None else {"inputs": inputs})
-    )  # fmt: skip
+    seen = list(views or views_of(members, trials, random_state=random_state, told=told, inputs=inputs))
     reference = min(int(getattr(fits, "reference_", 0)), len(members) - 1)
     nulls: dict[str, Null] = {}
     notes = []

@@ -17,7 +17,9 @@ class DriftDiffusion(Hypothesis):
     name = "drift_diffusion"
     title = "Drift-diffusion to bounds"
     predicts = "On a line the drift is the evidence, whatever the state, until a bound catches it."
-    refuted_by = "Drift that depends on the state between the bounds; no bounds; inputs that do not push along the line."
+    refuted_by = (
+        "Drift that depends on the state between the bounds; no bounds; inputs that push across the line."
+    )
     statistic_name = "contrast of noise-driven movement between the middle of the line and its ends"
     effect_name = "slope of the drift between the bounds, per trial"
     null = "shuffle_trials"

@@ -19,7 +19,7 @@ class PlaneAttractor(Hypothesis):
     statistic_name = "log2 of the second slowest time constant over the third"
     effect_name = "drift in region diameters a trial"
     null = "shuffle_trials"
-    citation = "Mante et al. 2013, Nature 503:78 (two slow directions); Khona and Fiete 2022, Nat. Rev. Neurosci. 23:744"
+    citation = "Mante et al. 2013, Nature 503:78; Khona and Fiete 2022, Nat. Rev. Neurosci. 23:744"
     compatible = ("regime_switch",)
 
     def criteria(self, view: View) -> list[Criterion]:

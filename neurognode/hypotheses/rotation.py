@@ -61,7 +61,8 @@ class Rotation(Hypothesis):
         return [
             demand(fit.rate != 0, "The flow's linear part does not turn."),
             above(
-                abs(fit.rate.imag) / (2 * np.pi) * length, 0.5, 0.25, "The flow turns by only {value:.2f} of a turn a trial."
+                abs(fit.rate.imag) / (2 * np.pi) * length, 0.5, 0.25,
+                "The flow turns by only {value:.2f} of a turn a trial.",
             ),
             above(
                 abs(fit.rate.imag) / max(abs(fit.rate.real), 1e-9), 1.5, 0.8,
@@ -88,7 +89,7 @@ class Rotation(Hypothesis):
         return jpca_ratio(by_condition(view.trajectories, view.columns)[:MOST_PATHS], view.bin_size)
 
     def null_sample(self, view: View, n: int, rng: np.random.Generator) -> np.ndarray:
-        """jPCA's ratio on tensors of largest entropy with the latents' covariances over times, latents and conditions."""
+        """jPCA's ratio on maximum-entropy tensors with the covariances over times, latents and conditions."""
         if view.trajectories is None or view.bin_size is None:
             return np.empty(0)
         paths = by_condition(view.trajectories, view.columns)
@@ -101,7 +102,7 @@ class Rotation(Hypothesis):
     def reason(self, view: View) -> str:
         fit = field_fit(view)
         return (
-            f"A linear flow that turns at {abs(fit.rate.imag) / (2 * np.pi):.2g} Hz explains {fit.r2:.0%} of the field; "
+            f"A linear flow turning at {abs(fit.rate.imag) / (2 * np.pi):.2g} Hz explains {fit.r2:.0%} of the field; "
             f"its rate of decay is {-fit.rate.real:.2g} /s."
         )
 

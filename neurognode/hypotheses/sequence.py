@@ -127,4 +127,4 @@ def order_consistency(trajectories: np.ndarray, n_axes: int = 20) -> float:
     if first.std() == 0 or second.std() == 0:
         return 0.0
     ranks = [np.argsort(np.argsort(x)) for x in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

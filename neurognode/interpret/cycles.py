@@ -124,7 +124,8 @@ def first_return(
 
 def _monodromy(flow: Flow, start: np.ndarray, period: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Orbit of `start` over one period, and the derivative of its end by its start."""
-    orbit, monodromy = [], np.eye(len(start))
+    orbit: list[np.ndarray] = []
+    monodromy = np.eye(len(start))
     for states, propagators in tangent_steps(flow, start[None], period / steps, steps):
         orbit.append(states[:, 0] if not orbit else states[1:, 0])
         for step in propagators[:, 0]:
@@ -153,8 +154,8 @@ def shoot(flow: Flow, region: Region, start: np.ndarray, period: float, max_step
         if miss < 1e-4:
             steps = STEPS
         move, change = _correction(flow, start, orbit[-1], monodromy, gap)
-        cut = min(
-            1.0, 0.2 * size / max(np.linalg.norm(move), 1e-300), 0.3 * period / max(abs(change), 1e-300)
+        cut = float(
+            np.min([1.0, 0.2 * size / (np.linalg.norm(move) + 1e-300), 0.3 * period / (abs(change) + 1e-300)])
         )
         start, period = start + cut * move, float(period + cut * change)
         if period <= 0:

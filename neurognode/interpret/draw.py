@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 import numpy as np
 
 from neurognode.errors import one_of
-from neurognode.interpret.separation import Connections, basins, connections
-from neurognode.interpret.rollouts import Behaviour, behaviour
 from neurognode.interpret.contraction import contraction_rates, tangling
 from neurognode.interpret.cycles import Cycle, find_cycles
 from neurognode.interpret.flow import Diffusion, Flow, as_diffusion
+from neurognode.interpret.gating import slowness
 from neurognode.interpret.lyapunov import lyapunov_exponents
 from neurognode.interpret.portraits import Portrait
 from neurognode.interpret.precision import Precision, drift_precision, residual_diffusion
 from neurognode.interpret.region import Region, visited_region
+from neurognode.interpret.rollouts import Behaviour, behaviour
 from neurognode.interpret.roots import Roots, find_roots, starting_points
+from neurognode.interpret.separation import Connections, basins, connections
 from neurognode.interpret.slow import slow_manifold
-from neurognode.interpret.gating import slowness
 from neurognode.interpret.stability import FixedPoints, linearise
 from neurognode.interpret.survival import step_survival
 
@@ -117,7 +117,8 @@ def portrait(
         roll = behaviour(flow, region, length, diffusion=task.diffusion, random_state=task.rng)
         resamples = 5 if depth == "full" else 0
         slow = slow_manifold(flow, region, roll, length, n_resamples=resamples, random_state=task.rng)
-        cycles = task.attempt("cycles", lambda: _cycles(task, roll), ())
+        none: tuple[Cycle, ...] = ()
+        cycles = task.attempt("cycles", lambda: _cycles(task, roll), none)
         deep = _deep(task, roll) if depth == "full" else _shallow(task)
     _warn(task, roll, slow.topology.note)
     return Portrait(
@@ -236,10 +237,16 @@ def _deep(task: _Task, roll: Behaviour) -> dict[str, Any]:
     if finite.sum() > 1:
         out["tangling"] = float(np.percentile(tangling(sample[finite], velocity[finite]), 90))
     if task.bin_size is not None:
-        survival = lambda: step_survival(flow, region, sample[:100], float(task.bin_size or 0), length)  # noqa: E731
-        out["survival"] = task.attempt("survival", survival, {})
+        out["survival"] = _survival(task, sample[:100])
         out["precision"] = _precision(task)
     return out
+
+
+def _survival(task: _Task, states: np.ndarray) -> dict[str, float]:
+    bin_size, none = float(task.bin_size or 0.0), dict[str, float]()
+    return task.attempt(
+        "survival", lambda: step_survival(task.flow, task.region, states, bin_size, task.horizon), none
+    )
 
 
 def _coarse(task: _Task, states: np.ndarray) -> float:

@@ -69,7 +69,7 @@ def evidence_of(model: Any, trials: Any, *, fast: bool = False) -> Evidence:
     fast : bool
         Follow the path of conditional means instead of averaging posterior samples.
     """
-    if fast and getattr(model, "n_samples", 0):
+    if fast:
         model = copy.copy(model)
         model.n_samples = 0
     latents = model.transform(trials)

@@ -47,7 +47,7 @@ class Flow:
         self.field = copy.deepcopy(field).double().cpu().eval().requires_grad_(False)
         self.dim = int(field.latent_dim)
         self.is_map = hasattr(field, "step") and hasattr(field, "dt")
-        self.map_step = float(field.dt) if self.is_map else None
+        self.map_step = float(field.dt) if self.is_map else 0.0
         self.inputs = self._constant(inputs, int(getattr(field, "input_dim", 0) or 0))
 
     @staticmethod
@@ -102,7 +102,7 @@ class Flow:
 
     def time_step(self, states: np.ndarray, duration: float) -> float:
         """A step in seconds that resolves the fastest rate met at `states`; a map has its own."""
-        if self.map_step is not None:
+        if self.is_map:
             return self.map_step
         jacobian = self.jacobian(states[:: max(1, len(states) // 200)])
         jacobian = jacobian[np.isfinite(jacobian).all((1, 2))]

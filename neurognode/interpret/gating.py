@@ -1,4 +1,4 @@
-"""Why a set is slow: closed gates, or a flow in balance (Kim, Can and Krishnamurthy 2023; Krishnamurthy et al. 2022)."""
+"""Why a set is slow: closed gates, or a flow in balance (Kim, Can and Krishnamurthy 2023, arXiv:2307.06398)."""
 
 from __future__ import annotations
 

@@ -131,4 +131,4 @@ def _name(
         return "points", betti, loops
     if dimension <= 1:
         return {0: "line", 1: "ring"}.get(int(betti[1]), "other"), betti, loops
-    return NAMES.get(tuple(int(b) for b in betti), "other"), betti, loops
+    return NAMES.get((int(betti[0]), int(betti[1]), int(betti[2])), "other"), betti, loops

@@ -45,10 +45,10 @@ def lyapunov_exponents(
     h = np.array(states, float)
     step = flow.time_step(h, max(duration, 1e-9)) if step is None else step
     if flow.is_map:
-        step = float(flow.map_step or step)
+        step = flow.map_step
     basis = np.broadcast_to(np.eye(flow.dim), (len(h), flow.dim, flow.dim)).copy()
     growth, alive = np.zeros((len(h), flow.dim)), np.ones(len(h), bool)
-    warm, total = int(round(discard / step)), max(1, int(round(duration / step)))
+    warm, total = round(discard / step), max(1, round(duration / step))
     done = 0
     with np.errstate(all="ignore"):
         for _, propagators in tangent_steps(flow, h, step, warm + total):

@@ -11,15 +11,15 @@ import pandas as pd
 import xarray as xr
 
 from neurognode.interpret import storage
-from neurognode.interpret.separation import Connections
-from neurognode.interpret.rollouts import Behaviour
 from neurognode.interpret.cycles import Cycle
+from neurognode.interpret.gating import Slowness
+from neurognode.interpret.homology import Topology
 from neurognode.interpret.precision import Precision
 from neurognode.interpret.region import Region
+from neurognode.interpret.rollouts import Behaviour
+from neurognode.interpret.separation import Connections
 from neurognode.interpret.slow import SlowManifold
-from neurognode.interpret.gating import Slowness
 from neurognode.interpret.stability import FixedPoints
-from neurognode.interpret.homology import Topology
 
 _DIMS = {
     "fixed_points.points": ("fixed_point", "latent"),

@@ -80,7 +80,7 @@ class Behaviour:
 
     def relaxed(self, share: float = 0.25) -> np.ndarray:
         """States after `share` trial lengths, once fast transients are over, (m, N); diverged ones left out."""
-        states = self.paths[:, int(round(share * GRID / 2))]
+        states = self.paths[:, round(share * GRID / 2)]
         return states[np.isfinite(states).all(1)]
 
     def scalars(self) -> dict[str, float]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from neurognode.interpret.rollouts import Behaviour
 from neurognode.interpret.flow import Flow
-from neurognode.interpret.region import Region, box_diagonal
 from neurognode.interpret.homology import Topology, topology
+from neurognode.interpret.region import Region, box_diagonal
+from neurognode.interpret.rollouts import Behaviour
 
 THIN = 0.3
 """A direction counts towards the local dimension if its spread is this share of the widest one's."""

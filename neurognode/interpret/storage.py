@@ -124,5 +124,5 @@ def _unpack(tree: Any, dataset: xr.Dataset, classes: Mapping[str, type]) -> Any:
     if "dict" in tree:
         return {key: _unpack(item, dataset, classes) for key, item in tree["dict"].items()}
     made = classes[tree["class"]]
-    values = {key: _unpack(item, dataset, classes) for key, item in tree["fields"].items()}
-    return made.restore(**values) if hasattr(made, "restore") else made(**values)
+    inner = {key: _unpack(item, dataset, classes) for key, item in tree["fields"].items()}
+    return made.restore(**inner) if hasattr(made, "restore") else made(**inner)

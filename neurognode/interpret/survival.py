@@ -47,7 +47,7 @@ def step_survival(
     exact = region.measure(flow.end(states, duration, limit=reach))
     out = {}
     for name, divisor in (("dt", 1), ("dt/2", 2), ("dt/10", 10)):
-        count = max(1, int(round(duration / bin_size))) * divisor
+        count = max(1, round(duration / bin_size)) * divisor
         ends = region.measure(_stepped(flow, states, duration / count, count))
         gap = np.linalg.norm(ends - exact, axis=1)[np.isfinite(exact).all(1)]
         gap = np.where(np.isfinite(gap), gap, np.inf)

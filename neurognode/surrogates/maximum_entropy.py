@@ -84,7 +84,9 @@ def fit_maximum_entropy(tensor: np.ndarray) -> TensorMaximumEntropy:
         float(np.max(np.abs((1 / total).sum(tuple(a for a in range(3) if a != axis)) / values[axis] - 1)))
         for axis in range(3)
     )
-    return TensorMaximumEntropy(tensor - residual, tuple(vectors), np.sqrt(size / total), error)
+    return TensorMaximumEntropy(
+        tensor - residual, (vectors[0], vectors[1], vectors[2]), np.sqrt(size / total), error
+    )
 
 
 def _without_means(tensor: np.ndarray) -> np.ndarray:

@@ -175,7 +175,7 @@ def shuffle_time(trials: xr.Dataset, random_state: RandomState = None) -> xr.Dat
     """
     schema.validate(trials)
     rng = np.random.default_rng(random_state)
-    values, whole = schema.signal(trials).values.copy(), schema.observed(trials).all(2)
+    values, whole = schema.signal(trials).values.copy(), np.asarray(schema.observed(trials).all(axis=2))
     for trial in range(len(values)):
         seen = runs(whole[trial])
         values[trial, seen] = values[trial, rng.permutation(seen)]
