@@ -31,6 +31,7 @@ def integrate(
     rtol: float = 1e-6,
     atol: float = 1e-6,
     adjoint: bool = False,
+    check: bool = True,
 ) -> Tensor:
     """Integrate a field, differentiably, from `h0` at ``times[0]`` to every other time.
 
@@ -66,6 +67,8 @@ def integrate(
     adjoint : bool
         Solve the adjoint equation backwards for the gradients of an adaptive method: flat memory, gradients
         as exact as the tolerances.
+    check : bool
+        Raise if the states are not finite at the end; False returns them as they are.
 
     Returns
     -------
@@ -110,7 +113,8 @@ def integrate(
         states = adaptive.run(problem, rtol=rtol, atol=atol, adjoint=adjoint)
     else:
         states = _kernels.run(problem, backend)
-    _check_finite(states, problem)
+    if check:
+        _check_finite(states, problem)
     return states
 
 
