@@ -94,6 +94,7 @@ class TaskPopulation(nn.Module):
             method=self.method,
             substeps=self.substeps,
             lengths=None if lengths is None else lengths + 1,
+            check=False,
         )
         return path[:, :, 1:]
 

@@ -71,6 +71,7 @@ def train_population(
         loss = population_loss(net, data.rows(rows), rows)
         loss.nan_to_num(0.0, 0.0, 0.0).sum().backward()
         norm = optimiser.step(schedule.factor(step))
+        _return_lost(net, kept, ~torch.isfinite(norm))
         if not schedule.validates(step):
             continue
         score = validation_loss(net, held)
@@ -85,6 +86,13 @@ def train_population(
     listeners.on_end("finished")
     net.load_state_dict(kept)
     return best, history
+
+
+def _return_lost(net: TaskPopulation, kept: dict[str, Tensor], lost: Tensor) -> None:
+    """Put members whose gradient was not finite back to their best weights."""
+    if lost.any():
+        for name, value in net.state_dict().items():
+            value[lost] = kept[name][lost]
 
 
 def population_loss(net: TaskPopulation, data: TaskData, rows: Tensor | None) -> Tensor:
