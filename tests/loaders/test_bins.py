@@ -99,7 +99,7 @@ def test_a_width_must_be_positive(bin_size: object) -> None:
 
 
 def test_spikes_out_of_order_or_not_finite_are_repaired_and_reported() -> None:
-    spikes, notes = sorted_finite(np.array([0.3, np.nan, 0.1, np.inf]), "x")
+    spikes, _, notes = sorted_finite(np.array([0.3, np.nan, 0.1, np.inf]), "x")
     assert spikes.tolist() == [0.1, 0.3]
     assert len(notes) == 2
     recording = ng.open_recording({"spike_times": [[0.3, float("nan"), 0.1], [0.0, 1.0]]})

@@ -158,7 +158,9 @@ def _replace(file: h5py.File, name: str, data: object, **how: object) -> None:
 
 
 def _odd_type(file: h5py.File, name: str, rng: np.random.Generator) -> None:
-    shape = getattr(file[name], "shape", (3,)) or (1,)
+    shape = file[name].shape or (1,)
+    if not 0 < file[name].size < 10_000_000:
+        return
     options = [
         np.full(shape, b"text"), np.full(shape, 1j), np.zeros(shape, "i1,f8"), np.full(shape, True),
         np.full(shape, np.nan), np.full(shape, -5), np.full(shape, 2**62), np.full(shape, -np.inf),
@@ -167,6 +169,8 @@ def _odd_type(file: h5py.File, name: str, rng: np.random.Generator) -> None:
 
 
 def _odd_shape(file: h5py.File, name: str, rng: np.random.Generator) -> None:
+    if not 0 < file[name].size < 10_000_000:
+        return
     data = np.atleast_1d(file[name][()])
     options = [
         data.reshape(-1)[0],

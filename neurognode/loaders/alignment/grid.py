@@ -111,8 +111,8 @@ def count_spikes(spikes: np.ndarray, origins: np.ndarray, bin_size: float, n_bin
     return np.bincount(window * n_bins + bins, minlength=len(origins) * n_bins).reshape(len(origins), n_bins)
 
 
-def sorted_finite(spikes: np.ndarray, where: str) -> tuple[np.ndarray, list[str]]:
-    """Spike times in order, without those that are not finite, and what was done about them."""
+def sorted_finite(spikes: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Spike times in order, without those that are not finite; their differences; what was done about them."""
     notes = []
     if spikes.dtype.kind not in "fiu":
         raise RecordingError(f"The spike times are {spikes.dtype}, not numbers", where=where)
@@ -122,7 +122,9 @@ def sorted_finite(spikes: np.ndarray, where: str) -> tuple[np.ndarray, list[str]
         if not finite.all():
             notes.append(f"{int((~finite).sum())} spike times are not finite and were dropped")
             spikes = spikes[finite]
-    if len(spikes) > 1 and (spikes[1:] < spikes[:-1]).any():
+    steps = np.diff(spikes)
+    if len(steps) and steps.min() < 0:
         notes.append("spike times were not in order and were sorted")
         spikes = np.sort(spikes)
-    return spikes, notes
+        steps = np.diff(spikes)
+    return spikes, steps, notes

@@ -22,9 +22,14 @@ class Activity:
     @classmethod
     def of(cls, spikes: np.ndarray) -> Activity:
         """From sorted spike times in seconds."""
+        return cls.with_steps(spikes, np.diff(spikes))
+
+    @classmethod
+    def with_steps(cls, spikes: np.ndarray, steps: np.ndarray) -> Activity:
+        """The same where the silences between spikes are known already."""
         if not len(spikes):
             return cls(0, np.inf, -np.inf, np.inf)
-        longest = float((spikes[1:] - spikes[:-1]).max()) if len(spikes) > 1 else np.inf
+        longest = float(steps.max()) if len(steps) else np.inf
         return cls(len(spikes), float(spikes[0]), float(spikes[-1]), longest)
 
     @classmethod

@@ -21,7 +21,7 @@ from neurognode.loaders.alignment.windows import Windows
 from neurognode.loaders.base import Contents, Table, Units
 from neurognode.loaders.guard import check_bytes
 
-_TOGETHER = 32
+_TOGETHER = 128
 
 
 def span_of(contents: Contents) -> tuple[float, float]:
@@ -76,8 +76,8 @@ def activity_columns(contents: Contents, exact: bool = True) -> dict[str, np.nda
         if not counts[i]:
             trains.append(Activity(0, np.nan, np.nan, np.inf))
         elif exact:
-            spikes, _ = sorted_finite(units.spikes(i), units.where)
-            trains.append(Activity.of(spikes))
+            spikes, steps, _ = sorted_finite(units.spikes(i), units.where)
+            trains.append(Activity.with_steps(spikes, steps))
             if outside is not None:
                 outside.add(spikes)
         else:
@@ -178,16 +178,23 @@ def _count_all(
     found: dict[str, list[str]] = {}
     for start in range(0, len(chosen), _TOGETHER):
         group = chosen[start : start + _TOGETHER]
-        part = np.empty((len(group), *counts.shape[:2]), np.int32)
+        part = np.zeros((len(group), *counts.shape[:2]), np.uint8)
+        large: dict[int, np.ndarray] = {}
         for k, index in enumerate(group):
-            spikes, notes = sorted_finite(source.spikes(int(index)), source.where)
+            spikes, steps, notes = sorted_finite(source.spikes(int(index)), source.where)
             for note in notes:
                 found.setdefault(note.split(" ", 1)[1] if note[0].isdigit() else note, []).append(str(index))
-            trains.append(Activity.of(spikes))
+            trains.append(Activity.with_steps(spikes, steps))
             if outside is not None:
                 outside.add(spikes)
-            part[k] = count_spikes(spikes, windows.origins, windows.bin_size, windows.n_bins)
+            found_here = count_spikes(spikes, windows.origins, windows.bin_size, windows.n_bins)
+            if found_here.max() > 255:
+                large[start + k] = found_here
+            else:
+                part[k] = found_here
         counts[:, :, start : start + len(group)] = np.moveaxis(part, 0, 2)
+        for k, values in large.items():
+            counts[:, :, k] = values
     return trains, [f"{note} (in {len(who)} units, the first is {who[0]})" for note, who in found.items()]
 
 
