@@ -57,6 +57,11 @@ class Problem:
         """Length of each interval in seconds; negative when integrating backwards."""
         return (self.times[1:] - self.times[:-1]).tolist()
 
+    @property
+    def evaluations(self) -> int:
+        """How often the field is evaluated along a trajectory."""
+        return (len(self.times) - 1) * self.substeps * (4 if self.method == "rk4" else 1)
+
 
 def make_problem(
     field: VectorField,

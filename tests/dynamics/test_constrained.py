@@ -96,8 +96,8 @@ def test_parameters_are_learned_from_paths():
         LeakyLine(1, leak=2.0), torch.ones(1, 1), torch.arange(20) * 0.05, method="rk4"
     ).detach()
     field = LeakyLine(1, leak=1.0)
-    optimizer = torch.optim.Adam([field.log_leak], lr=0.05)
-    for _ in range(150):
+    optimizer = torch.optim.Adam([field.log_leak], lr=0.1)
+    for _ in range(60):
         optimizer.zero_grad()
         path = integrate(field, torch.ones(1, 1), torch.arange(20) * 0.05, method="rk4")
         (path - target).square().mean().backward()

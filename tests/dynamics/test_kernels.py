@@ -10,6 +10,7 @@ import torch
 from neurognode.dynamics import GNODE, NODE, _kernels, integrate
 from neurognode.dynamics._kernels import compiler, cpu
 from neurognode.dynamics.constrained import Ring
+from neurognode.dynamics.problem import make_problem
 
 TOLERANCE = {torch.float32: (1e-6, 1e-5), torch.float64: (1e-12, 1e-12)}
 KERNELS = [name for name in _kernels.BACKENDS if name not in ("auto", "plain")]
@@ -89,6 +90,24 @@ def test_every_field_and_method(kernel, dtype, field, method):
 @pytest.mark.parametrize(("problem", "method"), list(itertools.product(PROBLEMS, cpu.METHODS)))
 def test_every_problem(kernel, dtype, problem, method):
     _compare(kernel, dtype, FIELDS["deep gate"], method, **PROBLEMS[problem])
+
+
+@pytest.mark.parametrize(
+    ("options", "trials", "steps", "expected"),
+    [
+        ({"hidden": (16,)}, 4, 50, "cpu"),
+        ({"hidden": (512,) * 4}, 4, 50, "cpu"),
+        ({"hidden": (512,) * 4}, 4, 3, "plain"),
+        ({"hidden": (16,), "activation": "sigmoid"}, 4, 50, "sweep"),
+        ({"hidden": (64,), "activation": "sigmoid"}, 1000, 50, "plain"),
+        ({"hidden": (16,), "layer_norm": True}, 4, 50, "plain"),
+    ],
+)
+def test_the_kernel_that_pays_is_chosen(options, trials, steps, expected):
+    field = GNODE(3, init="glorot", **options)
+    problem = make_problem(field, torch.zeros(trials, 3), range(steps), None, method="euler", substeps=1,
+                           lengths=None, input_kind="hold", checkpoint=False)  # fmt: skip
+    assert _kernels._automatic(problem).__name__.rpartition(".")[2] == expected
 
 
 @pytest.mark.parametrize("trials", [1, 2, 3, 5, 8, 9, 16, 17, 31, 33, 64, 65])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import warnings
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from neurognode.dynamics._kernels import cpu, plain
+from neurognode.dynamics._kernels import cpu, plain, sweep
 from neurognode.dynamics.problem import Problem
 from neurognode.errors import one_of
 
-BACKENDS = ("auto", "plain", "cpu")
+KERNELS: dict[str, ModuleType] = {"cpu": cpu, "sweep": sweep}
+"""The kernels beside the plain version, fastest first."""
+BACKENDS = ("auto", "plain", *KERNELS)
 
 
 def run(problem: Problem, backend: str = "auto") -> Tensor:
@@ -24,35 +27,38 @@ def run(problem: Problem, backend: str = "auto") -> Tensor:
         If the backend is unknown, or was asked for by name and cannot take the problem.
     """
     one_of(backend, BACKENDS, "backend")
+    if backend == "plain":
+        return plain.run(problem)
     if backend == "auto":
-        return cpu.run(problem) if _automatic(problem) else plain.run(problem)
-    if backend == "cpu":
-        reason = _unsupported(problem) or cpu.available(problem.h0.dtype)
-        if reason:
-            raise ValueError(f"backend='cpu' cannot take this: {reason}. Use backend='auto' or 'plain'.")
-        return cpu.run(problem)
-    return plain.run(problem)
+        return _automatic(problem).run(problem)
+    kernel = KERNELS[backend]
+    reason = _unsupported(kernel, problem) or kernel.available(problem.h0.dtype)
+    if reason:
+        raise ValueError(f"backend={backend!r} cannot take this: {reason}. Use backend='auto' or 'plain'.")
+    return kernel.run(problem)
 
 
-def _unsupported(problem: Problem) -> str | None:
+def _unsupported(kernel: ModuleType, problem: Problem) -> str | None:
     if torch._C._are_functorch_transforms_active():
         return "torch.func transforms need the plain version"
-    return cpu.supports(problem.field, problem.method, problem.h0.device, problem.h0.dtype)
+    return kernel.supports(problem.field, problem.method, problem.h0.device, problem.h0.dtype)
 
 
-def _automatic(problem: Problem) -> bool:
-    if _unsupported(problem):
-        return False
-    reason = cpu.available(problem.h0.dtype)
-    if reason:
-        _warn_once(reason)
-    return not reason
+def _automatic(problem: Problem) -> ModuleType:
+    for name, kernel in KERNELS.items():
+        if _unsupported(kernel, problem) or not kernel.pays(problem):
+            continue
+        reason = kernel.available(problem.h0.dtype)
+        if reason is None:
+            return kernel
+        _warn_once(name, reason)
+    return plain
 
 
 @functools.cache
-def _warn_once(reason: str) -> None:
+def _warn_once(name: str, reason: str) -> None:
     warnings.warn(
-        f"The compiled CPU kernel is not available, integration will be slower: {reason}.",
+        f"The {name} kernel is not available, integration will be slower: {reason}.",
         RuntimeWarning,
         stacklevel=5,
     )

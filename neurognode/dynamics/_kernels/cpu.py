@@ -14,12 +14,14 @@ from neurognode.dynamics._kernels import compiler
 from neurognode.dynamics._kernels.parameters import Parameters, reason_against
 from neurognode.dynamics._kernels.workspace import Lease
 from neurognode.dynamics.base import VectorField
+from neurognode.dynamics.gnode import GNODE
 from neurognode.dynamics.problem import Problem
 
 ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
 METHODS = ("euler", "exponential_euler", "rk4")
 _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
+_FEW_EVALUATIONS, _MANY_WEIGHTS = 8, 200_000
 _STORE_LIMIT = 1 << 26
 """Bytes of activations kept for the backward pass; beyond, they are computed again."""
 _THREAD_WORK = 2e6
@@ -42,7 +44,7 @@ class _Spec(ctypes.Structure):
 def supports(field: VectorField, method: str, device: torch.device, dtype: torch.dtype) -> str | None:
     """Return None if the kernel can take this, or the reason why not."""
     reason = reason_against(field, method, METHODS, ACTIVATIONS, dtype)
-    if reason:
+    if reason or not isinstance(field, GNODE):
         return reason
     if device.type != "cpu":
         return f"the states are on {device}, not on the CPU"
@@ -60,6 +62,12 @@ def available(dtype: torch.dtype) -> str | None:
     except compiler.CompilerError as error:
         return str(error)
     return None
+
+
+def pays(problem: Problem) -> bool:
+    """Say whether it is expected to be faster: not where few evaluations go through very many weights."""
+    weights = sum(p.numel() for p in problem.field.parameters()) // (problem.field.members or 1)
+    return problem.evaluations >= _FEW_EVALUATIONS or weights <= _MANY_WEIGHTS
 
 
 def run(problem: Problem) -> Tensor:
