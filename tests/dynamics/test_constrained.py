@@ -93,13 +93,13 @@ def test_limit_cycle_comes_back_after_its_period():
 
 def test_parameters_are_learned_from_paths():
     target = integrate(
-        LeakyLine(1, leak=2.0), torch.ones(1, 1), torch.arange(20) * 0.05, method="rk4"
+        LeakyLine(1, leak=2.0), torch.ones(1, 1), torch.arange(10) * 0.1, method="rk4"
     ).detach()
     field = LeakyLine(1, leak=1.0)
-    optimizer = torch.optim.Adam([field.log_leak], lr=0.1)
-    for _ in range(60):
+    optimizer = torch.optim.Adam([field.log_leak], lr=0.05)
+    for _ in range(100):
         optimizer.zero_grad()
-        path = integrate(field, torch.ones(1, 1), torch.arange(20) * 0.05, method="rk4")
+        path = integrate(field, torch.ones(1, 1), torch.arange(10) * 0.1, method="rk4")
         (path - target).square().mean().backward()
         optimizer.step()
     assert float(field.log_leak.detach().exp()) == pytest.approx(2.0, rel=0.02)
