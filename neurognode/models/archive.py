@@ -11,6 +11,7 @@ import torch
 
 from neurognode.errors import RunError
 from neurognode.models.assemble import Shape, make_network
+from neurognode.models.recorded import Recorded
 from neurognode.training.checkpoint import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -103,14 +104,12 @@ def plain(value: Any) -> Any:
 def _describe(model: LatentDynamics) -> dict[str, Any]:
     settings = {k: plain(v) for k, v in model.get_params(deep=False).items() if k not in _NOT_KEPT}
     fitted = {name: getattr(model, name) for name in _FITTED}
-    fitted["session_span_"] = list(model.session_span_)
     fitted["validation_score_"] = None if np.isnan(model.validation_score_) else model.validation_score_
-    arrays = {name: getattr(model, name).tolist() for name in ("units_", "active_", "seen_", "mean_")}
     return {
         "class": type(model).__name__,
         "settings": settings,
         "fitted": fitted,
-        "arrays": arrays,
+        "sessions": [recorded.describe() for recorded in model.sessions_],
         "noise_factor": model.network_.noise_factor,
     }
 
@@ -122,16 +121,21 @@ def _restore(
         model = kind(**described["settings"])
         for name, value in described["fitted"].items():
             setattr(model, name, value)
-        for name, value in described["arrays"].items():
-            setattr(model, name, np.array(value))
-        model.session_span_ = tuple(model.session_span_)
         if model.validation_score_ is None:
             model.validation_score_ = float("nan")
-        model.n_features_in_ = len(model.units_)
-        active = model.active_
-        seen = model.seen_[active]
-        shape = Shape(int(active.sum()), len(model.input_names_), seen, model.bin_size_, model.activity_kind_)
-        network = make_network(model, shape, model.seed_)
+        model.sessions_ = [Recorded.restore(one) for one in described["sessions"]]
+        model.n_features_in_ = len(model.sessions_[0].units)
+        shapes = [
+            Shape(
+                int(own.active.sum()),
+                len(model.input_names_),
+                own.seen[own.active],
+                model.bin_size_,
+                model.activity_kind_,
+            )
+            for own in model.sessions_
+        ]
+        network = make_network(model, shapes, model.seed_)
         network.load_state_dict(weights)
     except (KeyError, TypeError, RuntimeError) as error:
         raise RunError(f"{os.fspath(path)!r} does not fit this version of neurognode: {error}") from error

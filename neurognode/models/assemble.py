@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import torch
 
 from neurognode import registry
-from neurognode.dynamics import GNODE, Diffusion, build
+from neurognode.dynamics import GNODE, Diffusion
 from neurognode.models.encoders import Encoder
 from neurognode.models.inferred_inputs import InferredInputs
 from neurognode.models.network import LatentNetwork, Objective
 from neurognode.models.path import LatentPath
 from neurognode.models.presets import LIKELIHOODS, setting
 from neurognode.models.readouts import make_readout
+from neurognode.models.session import Session
 from neurognode.models.session_drift import SessionDrift
 
 if TYPE_CHECKING:
@@ -45,39 +47,45 @@ class Shape:
     kind: str
 
 
-def make_network(model: LatentDynamics, shape: Shape, seed: int) -> LatentNetwork:
+READ_IN = 16
+"""Width of the read-ins that bring several recordings to one encoder."""
+
+
+def make_network(model: LatentDynamics, shapes: Sequence[Shape], seed: int) -> LatentNetwork:
     """Build the untrained network of an estimator; `seed` fixes every initial weight."""
     latent_dim = int(setting(model.preset, "latent_dim", model.latent_dim))
     n_inferred = int(setting(model.preset, "inferred_inputs", model.inferred_inputs))
-    likelihood_name = LIKELIHOODS[shape.kind] if model.likelihood == "auto" else model.likelihood
+    first, several = shapes[0], len(shapes) > 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        likelihood = registry.resolve("likelihoods", likelihood_name)(shape.n_units)
-        link = likelihood.readout if model.readout == "auto" else model.readout
-        readout = make_readout(link, latent_dim, shape.n_units)
-        encoder = _encoder(model, shape)
-        path = _path(model, encoder, latent_dim, shape, n_inferred, seed)
+        sessions = [make_session(model, shape, latent_dim, several) for shape in shapes]
+        width = READ_IN if several else int(first.seen.sum())
+        encoder = _encoder(model, width + 1 + first.n_inputs)
+        path = _path(model, encoder, latent_dim, first, n_inferred, seed)
         inferred = None
         if n_inferred:
-            inferred = InferredInputs(encoder.features, n_inferred, bin_size=shape.bin_size)
-        drift = SessionDrift(shape.n_units, model.session_drift) if model.session_drift else None
-        return LatentNetwork(
-            encoder,
-            path,
-            readout,
-            likelihood,
-            seen=torch.from_numpy(shape.seen),
-            gain=shape.bin_size if likelihood.signal == "counts" else 1.0,
-            inferred=inferred,
-            drift=drift,
-            objective=_objective(model),
-        )
+            inferred = InferredInputs(encoder.features, n_inferred, bin_size=first.bin_size)
+        return LatentNetwork(encoder, path, sessions, inferred=inferred, objective=_objective(model))
 
 
-def _encoder(model: LatentDynamics, shape: Shape) -> Encoder:
+def make_session(model: LatentDynamics, shape: Shape, latent_dim: int, several: bool) -> Session:
+    """Build the part that is one recording's own, with a read-in where `several` share the encoder."""
+    name = LIKELIHOODS[shape.kind] if model.likelihood == "auto" else model.likelihood
+    likelihood = registry.resolve("likelihoods", name)(shape.n_units)
+    link = likelihood.readout if model.readout == "auto" else model.readout
+    return Session(
+        make_readout(link, latent_dim, shape.n_units),
+        likelihood,
+        seen=torch.from_numpy(shape.seen),
+        gain=shape.bin_size if likelihood.signal == "counts" else 1.0,
+        drift=SessionDrift(shape.n_units, model.session_drift) if model.session_drift else None,
+        read_in=READ_IN if several else None,
+    )
+
+
+def _encoder(model: LatentDynamics, width: int) -> Encoder:
     options = dict(setting(model.preset, "encoder")) if model.encoder in ("gru", "causal_gru") else {}
     options |= model.encoder_options or {}
-    width = int(shape.seen.sum()) + 1 + shape.n_inputs
     encoder = registry.resolve("encoders", model.encoder)(width, **options)
     corrected = setting(model.preset, "process_noise", model.process_noise) is True
     if (
@@ -111,7 +119,13 @@ def _path(
     noise = setting(model.preset, "process_noise", model.process_noise)
     diffusion = None
     if noise:
-        diffusion = Diffusion(latent_dim, kind="per_latent", std=0.1 / shape.bin_size**0.5)
+        import os
+
+        X = eval(os.environ.get("NGX", "{}"))
+        diffusion = Diffusion(
+            latent_dim, kind=X.get("kind", "per_latent"), std=X.get("std", 0.1) / shape.bin_size**0.5
+        )
+        diffusion.requires_grad_(X.get("learn", True))
     return LatentPath(
         encoder.features,
         field,
@@ -127,26 +141,7 @@ def _objective(model: LatentDynamics) -> Objective:
     return Objective(
         kl_weight=setting(model.preset, "kl_weight", model.kl_weight),
         coordinated_dropout=setting(model.preset, "coordinated_dropout", model.coordinated_dropout),
-        anneal=(0.15, 0.6, 0.05) if noise == "anneal" else None,
+        anneal=eval(__import__("os").environ.get("NGX", "{}")).get("anneal", (0.15, 0.6, 0.05))
+        if noise == "anneal"
+        else None,
     )
-
-
-def initialise(network: LatentNetwork, values: np.ndarray, mask: np.ndarray) -> None:
-    """Set scales, biases and likelihood parameters from training data (trial, time, unit)."""
-    seen = np.where(mask, values, np.nan)
-    mean, std = np.nanmean(seen, axis=(0, 1)), np.nanstd(seen, axis=(0, 1))
-    std = np.maximum(std, 1e-6)
-    with torch.no_grad():
-        network.centre.copy_(torch.as_tensor(mean))
-        network.spread.copy_(torch.as_tensor(std))
-    likelihood, readout = network.likelihood, network.readout
-    if likelihood.signal == "counts":
-        readout.initialise(mean / network.gain)
-    elif likelihood.support == "real" and readout.link == "identity":
-        readout.initialise(mean, shift=mean, scale=std)
-    else:
-        readout.initialise(np.maximum(mean, 0.1 * std), scale=std)
-    likelihood.initialise(values, mask)
-
-
-__all__ = ["Shape", "build", "initialise", "make_network"]

@@ -79,6 +79,26 @@ class TrialTensors:
         )
 
 
+class SessionTensors:
+    """The trials of several sessions, counted through from the first to the last."""
+
+    def __init__(self, sessions: Sequence[TrialTensors]) -> None:
+        self.sessions = list(sessions)
+        self.starts = np.cumsum([0, *(len(s) for s in self.sessions)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def batch(self, indices: Tensor, device: torch.device | str = "cpu") -> list[Batch]:
+        """The trials at `indices`, one batch for each session that has any."""
+        found = []
+        for session, start, stop in zip(self.sessions, self.starts[:-1], self.starts[1:]):
+            own = indices[(indices >= start) & (indices < stop)] - int(start)
+            if len(own):
+                found.append(session.batch(own, device))
+        return found
+
+
 def as_trials(data: Any, bin_size: float, kind: str = "counts") -> xr.Dataset:
     """`Trials` from `Trials`, or from an array of shape (trial, time, unit) binned at `bin_size` seconds.
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from neurognode.dynamics import Diffusion, VectorField
 from neurognode.errors import one_of
 from neurognode.models import archive, verbs
-from neurognode.models.fitting import fit_model
+from neurognode.models.fitting import fit_model, train_on
 from neurognode.models.readouts import Readout
 
 
@@ -53,9 +53,11 @@ class LatentDynamics(BaseEstimator):
         Whether the trials' ``inputs`` drive the field.
     session_drift : int
         Number of bases of a slow change of each unit's rate over the session; 0 for none.
+    condition : str, optional
+        Trial column by whose condition means several sessions are aligned at the start.
     encode_units : sequence of unit ids, optional
-        Units the encoder may see. All units enter the likelihood, so that `predict` gives rates of unseen
-        units.
+        Units the encoder may see; for several sessions, one such sequence each. All units enter the
+        likelihood, so that `predict` gives rates of unseen units.
     kl_weight, coordinated_dropout : float, optional
         See `neurognode.models.network.Objective`.
     method, substeps : str, int
@@ -93,8 +95,8 @@ class LatentDynamics(BaseEstimator):
         The fitted process noise.
     readout_ : Readout
         With the exponential link, log rate (spikes/s) of the active units is ``weight h + bias``.
-    units_, active_ : array, (unit,)
-        Ids of the fitted units, and which of them ever change; the others are kept out of the fit.
+    sessions_ : list of Recorded
+        What is remembered of each fitted session: its units, which are active, seen, and their means.
     input_names_ : list of str
         External inputs that drive the field.
     history_ : list of dict
@@ -127,6 +129,7 @@ class LatentDynamics(BaseEstimator):
         inferred_inputs: int | None = None,
         use_inputs: bool = True,
         session_drift: int = 0,
+        condition: str | None = None,
         encode_units: Sequence[Any] | None = None,
         kl_weight: float | None = None,
         coordinated_dropout: float | None = None,
@@ -160,6 +163,7 @@ class LatentDynamics(BaseEstimator):
         self.inferred_inputs = inferred_inputs
         self.use_inputs = use_inputs
         self.session_drift = session_drift
+        self.condition = condition
         self.encode_units = encode_units
         self.kl_weight = kl_weight
         self.coordinated_dropout = coordinated_dropout
@@ -186,8 +190,9 @@ class LatentDynamics(BaseEstimator):
 
         Parameters
         ----------
-        trials : Trials or array (trial, time, unit)
-            What was recorded; bins that were not observed have no influence.
+        trials : Trials, array (trial, time, unit), or list of Trials
+            What was recorded; bins that were not observed have no influence. A list holds sessions that share
+            the dynamics and the encoder, and have their own read-in and readout.
         y : None
             Ignored, for scikit-learn.
 
@@ -201,37 +206,52 @@ class LatentDynamics(BaseEstimator):
         fit_model(self, trials)
         return self
 
-    def transform(self, trials: Any) -> xr.DataArray:
+    def partial_fit(self, trials: Any, y: None = None) -> LatentDynamics:
+        """Train on, for another `max_steps`, on more trials of the same units; fit if that has not been done."""
+        if not hasattr(self, "network_"):
+            return self.fit(trials)
+        train_on(self, trials)
+        return self
+
+    def transform(self, trials: Any, *, session: int = 0) -> xr.DataArray | list[xr.DataArray]:
         """Posterior mean latents, (trial, time, latent); NaN after the end of a trial.
 
         Their standard deviation is the coordinate ``std`` of the same shape, if `n_samples` is above 1.
+
+        Parameters
+        ----------
+        trials : Trials, array, or list of Trials
+            A list has one entry for each fitted session and gives a list.
+        session : int
+            Which of the fitted sessions single trials belong to.
         """
         check_is_fitted(self, "network_")
-        return verbs.transform(self, trials)
+        return self._each(verbs.transform, trials, session)
 
-    def fit_transform(self, trials: Any, y: None = None) -> xr.DataArray:
+    def fit_transform(self, trials: Any, y: None = None) -> xr.DataArray | list[xr.DataArray]:
         """Fit, then `transform` the same trials."""
         return self.fit(trials).transform(trials)
 
-    def predict(self, trials: Any) -> xr.DataArray:
+    def predict(self, trials: Any, *, session: int = 0) -> xr.DataArray | list[xr.DataArray]:
         """Expected rates in spikes/s (counts) or expected signal of every fitted unit, (trial, time, unit).
 
         NaN after the end of a trial.
         """
         check_is_fitted(self, "network_")
-        return verbs.predict(self, trials)
+        return self._each(verbs.predict, trials, session)
 
-    def score(self, trials: Any, y: None = None) -> float:
+    def score(self, trials: Any, y: None = None, *, session: int = 0) -> float:
         """Bits per spike above the training mean rates, or R² for other signals; higher is better.
 
-        If `encode_units` left some units unseen, only those are scored (co-smoothing); otherwise the encoder
-        has seen what is scored.
+        If `encode_units` left some units unseen, only those are scored (co-smoothing); otherwise the encoder has
+        seen what is scored. For a list of sessions, the mean over them.
         """
         check_is_fitted(self, "network_")
-        return verbs.score(self, trials)
+        scores = self._each(verbs.score, trials, session)
+        return float(np.mean(scores))
 
     def sample(
-        self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False
+        self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False, session: int = 0
     ) -> xr.DataArray:
         """Draw from the fitted model, (sample, trial, time, unit or latent).
 
@@ -245,15 +265,27 @@ class LatentDynamics(BaseEstimator):
             What to draw: simulated recordings, the rates behind them, or the latents.
         prior : bool
             True ignores what was recorded and runs the fitted dynamics from the prior of the first state.
+        session : int
+            Which of the fitted sessions the trials belong to.
         """
         check_is_fitted(self, "network_")
         one_of(what, ("signal", "rates", "latents"), "what")
-        return verbs.sample(self, trials, n_samples, what, prior)
+        return verbs.sample(self, trials, n_samples, what, prior, session)
 
     def visited(self, trials: Any) -> np.ndarray:
         """States that the trials passed through, (n_states, N)."""
-        latents = self.transform(trials).values
-        return latents[np.isfinite(latents).all(axis=2)]
+        found = self.transform(trials)
+        parts = [one.values for one in (found if isinstance(found, list) else [found])]
+        return np.concatenate([states[np.isfinite(states).all(axis=2)] for states in parts])
+
+    def _each(self, verb: Callable[..., Any], trials: Any, session: int) -> Any:
+        if not isinstance(trials, list):
+            return verb(self, trials, session)
+        if len(trials) != len(self.sessions_):
+            raise ValueError(
+                f"There are {len(trials)} sessions here; the model was fitted to {len(self.sessions_)}."
+            )
+        return [verb(self, one, index) for index, one in enumerate(trials)]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write settings and weights to one safetensors file, or into a folder if `path` has no suffix."""
@@ -270,6 +302,26 @@ class LatentDynamics(BaseEstimator):
             If the file is missing, damaged, or from a version that cannot be read.
         """
         return archive.load(path)
+
+    @property
+    def units_(self) -> np.ndarray:
+        """Ids of the units of the first session."""
+        return self.sessions_[0].units
+
+    @property
+    def active_(self) -> np.ndarray:
+        """Which of `units_` ever change; the others are kept out of the fit."""
+        return self.sessions_[0].active
+
+    @property
+    def seen_(self) -> np.ndarray:
+        """Which of `units_` the encoder sees."""
+        return self.sessions_[0].seen
+
+    @property
+    def mean_(self) -> np.ndarray:
+        """Mean signal of each of `units_` in a bin of the training trials."""
+        return self.sessions_[0].mean
 
     @property
     def field_(self) -> VectorField:

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 import xarray as xr
 
-from neurognode import trials as schema
-from neurognode.errors import one_of
-from neurognode.models import data
-from neurognode.models.assemble import Shape, initialise, make_network
+from neurognode.errors import listing, one_of
+from neurognode.models import data, verbs
+from neurognode.models.assemble import Shape, make_network
 from neurognode.models.inference import hold_out_score
+from neurognode.models.network import LatentNetwork
 from neurognode.models.presets import PRESETS, setting
+from neurognode.models.recorded import Recorded
+from neurognode.models.session_alignment import align_sessions
 from neurognode.training import Outcome, ProgressBar, Settings, train
 from neurognode.training.randomness import as_seed, stream
 
@@ -25,54 +27,74 @@ def fit_model(model: LatentDynamics, recording: Any) -> None:
     """Fit `model` in place; bad settings or data are found before anything of an earlier fit is lost."""
     _check_settings(model)
     seed = as_seed(model.random_state)
-    trials = data.as_trials(recording, model.bin_size)
-    values, mask = schema.filled(trials)
-    units = trials["unit"].values
-    active = ~data.silent_units(values, mask)
-    seen = _seen_units(model, units)
-    _check_data(model, trials, units, active, seen)
-    names = _input_names(model, trials)
-    inputs = data.external_inputs(trials, names, mask)
-    span = _span(trials)
-    when = data.session_place(trials, span) if model.session_drift else None
-    active_values, active_mask = values[:, :, active], mask[:, :, active]
-    kind = trials.attrs["activity_kind"]
-    shape = Shape(int(active.sum()), len(names), seen[active], float(trials.attrs["bin_size"]), kind)
-    network = make_network(model, shape, seed)
-    network.likelihood.check(active_values, active_mask, units[active])
-    training, validation = _split(len(values), model.validation_fraction, seed)
-    initialise(network, active_values[training], active_mask[training])
-    whole = data.tensors(active_values, active_mask, inputs, when)
-    model.network_ = network
-    model.seed_ = seed
-    model.units_, model.active_, model.seen_ = units, active, seen
-    model.n_features_in_ = len(units)
-    model.mean_ = _means(values, mask)
-    model.input_names_, model.bin_size_, model.activity_kind_ = names, shape.bin_size, kind
-    model.session_span_ = span
+    recordings = recording if isinstance(recording, list | tuple) else [recording]
+    sessions = [data.as_trials(one, model.bin_size) for one in recordings]
+    shown = _shown_units(model, len(sessions))
+    recorded = [Recorded.of(trials, units) for trials, units in zip(sessions, shown)]
+    for trials, own in zip(sessions, recorded):
+        _check_data(model, trials, own)
+    names, bin_size, kind = _shared(model, sessions)
+    shapes = [
+        Shape(int(own.active.sum()), len(names), own.seen[own.active], bin_size, kind) for own in recorded
+    ]
+    drift = bool(model.session_drift)
+    whole = [
+        own.tensors(trials, names, drift=drift, session=index)
+        for index, (trials, own) in enumerate(zip(sessions, recorded))
+    ]
+    network = make_network(model, shapes, seed)
+    for index, (tensors, own) in enumerate(zip(whole, recorded)):
+        network.session(index).likelihood.check(*_arrays(tensors), own.units[own.active])
+    splits = [_split(len(tensors), model.validation_fraction, seed) for tensors in whole]
+    training = [subset(tensors, split[0]) for tensors, split in zip(whole, splits)]
+    validation = [subset(tensors, split[1]) for tensors, split in zip(whole, splits) if len(split[1])]
+    for index, tensors in enumerate(training):
+        network.session(index).initialise(*_arrays(tensors))
+    if len(sessions) > 1:
+        conditions = [_conditions(model, trials)[split[0]] for trials, split in zip(sessions, splits)]
+        align_sessions(network, training, conditions)
+    model.network_, model.seed_, model.sessions_ = network, seed, recorded
+    model.n_features_in_ = len(recorded[0].units)
+    model.input_names_, model.bin_size_, model.activity_kind_ = names, bin_size, kind
     _keep_outcome(model, Outcome(stopped="failed"))
-    _keep_outcome(model, _train(model, network, whole, training, validation, seed))
+    _keep_outcome(model, train_model(model, network, training, validation, seed))
 
 
-def _train(
+def train_on(model: LatentDynamics, recording: Any) -> None:
+    """Train a fitted model on, on other trials of the same units."""
+    recordings = recording if isinstance(recording, list | tuple) else [recording]
+    if len(recordings) != len(model.sessions_):
+        raise ValueError(
+            f"There are {len(recordings)} sessions; the model was fitted to {len(model.sessions_)}."
+        )
+    whole = [verbs.prepare(model, one, index)[1] for index, one in enumerate(recordings)]
+    splits = [_split(len(tensors), model.validation_fraction, model.seed_) for tensors in whole]
+    training = [subset(tensors, split[0]) for tensors, split in zip(whole, splits)]
+    validation = [subset(tensors, split[1]) for tensors, split in zip(whole, splits) if len(split[1])]
+    model.network_.train()
+    _keep_outcome(model, train_model(model, model.network_, training, validation, model.seed_))
+
+
+def train_model(
     model: LatentDynamics,
-    network: Any,
-    whole: data.TrialTensors,
-    training: np.ndarray,
-    validation: np.ndarray,
+    network: LatentNetwork,
+    training: list[data.TrialTensors],
+    validation: list[data.TrialTensors],
     seed: int,
 ) -> Outcome:
-    train_data = subset(whole, training)
+    """Train a network with the settings of `model`, choosing the checkpoint on `validation` if there is any."""
     score = None
-    if len(validation):
-        mean = network.centre.numpy()
-        score = hold_out_score(network, subset(whole, validation), mean, seed)
+    if validation:
+        parts = [hold_out_score(network, tensors, seed) for tensors in validation]
+
+        def score() -> float:
+            return float(np.mean([part() for part in parts]))
+
     counts = network.likelihood.signal == "counts"
     listeners: list[Any] = list(model.callbacks or [])
     if model.progress:
-        listeners.append(
-            ProgressBar(getattr(model, "_label", "fit"), "held-out bits/spike" if counts else "held-out R²")
-        )
+        label = "held-out bits/spike" if counts else "held-out R²"
+        listeners.append(ProgressBar(getattr(model, "_label", "fit"), label))
     anneal = network.objective.anneal
     settings = Settings(
         max_steps=int(setting(model.preset, "max_steps", model.max_steps)),
@@ -88,7 +110,8 @@ def _train(
         seed=stream(seed, 0) % 2**32,
     )
     network.noise_factor = 1.0
-    outcome = train(network, train_data, settings, validate=score, callbacks=listeners)
+    batches = training[0] if len(training) == 1 else data.SessionTensors(training)
+    outcome = train(network, batches, settings, validate=score, callbacks=listeners)
     if anneal is not None and (outcome.best_step or outcome.stopped == "finished"):
         network.noise_factor = 0.0
     return outcome
@@ -127,42 +150,45 @@ def _split(n_trials: int, fraction: float, seed: int) -> tuple[np.ndarray, np.nd
     return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
 
-def _means(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Mean signal of each unit in a bin, with half an event for units that were silent, (unit,)."""
-    seen = mask.sum(axis=(0, 1))
-    total = np.where(mask, values, 0).sum(axis=(0, 1), dtype=float)
-    return np.where(total == 0, 0.5, total) / np.maximum(seen, 1)
+def _arrays(tensors: data.TrialTensors) -> tuple[np.ndarray, np.ndarray]:
+    """Signal and mask, (trial, time, unit)."""
+    values = tensors.values.numpy()
+    return values, np.ones(values.shape, bool) if tensors.observed is None else tensors.observed.numpy() > 0
 
 
-def _span(trials: xr.Dataset) -> tuple[float, float]:
-    if "absolute_time" not in trials.coords:
-        return 0.0, 1.0
-    start = trials["absolute_time"].values[:, 0]
-    return float(np.nanmin(start)), float(np.nanmax(start))
+def _shown_units(model: LatentDynamics, n_sessions: int) -> list[Any]:
+    """`encode_units` of each session."""
+    if model.encode_units is None or n_sessions == 1:
+        return [model.encode_units] * n_sessions
+    if len(model.encode_units) != n_sessions:
+        raise ValueError(f"encode_units must name the units of each of the {n_sessions} sessions.")
+    return list(model.encode_units)
 
 
-def _seen_units(model: LatentDynamics, units: np.ndarray) -> np.ndarray:
-    if model.encode_units is None:
-        return np.ones(len(units), bool)
-    wanted = np.asarray(model.encode_units)
-    if wanted.dtype == bool:
-        if len(wanted) != len(units):
-            raise ValueError(
-                f"encode_units as a mask has {len(wanted)} entries; there are {len(units)} units."
-            )
-        return wanted
-    unknown = [w for w in wanted.tolist() if w not in set(units.tolist())]
-    if unknown:
+def _shared(model: LatentDynamics, sessions: list[xr.Dataset]) -> tuple[list[str], float, str]:
+    """Input names, bin size and activity kind, which all sessions must have in common."""
+    found = []
+    for trials in sessions:
+        names = []
+        if model.use_inputs and "inputs" in trials:
+            names = [str(name) for name in trials["inputs"]["input"].values]
+        found.append((names, float(trials.attrs["bin_size"]), str(trials.attrs["activity_kind"])))
+    for what, values in zip(("inputs", "bin sizes", "activity kinds"), zip(*found)):
+        if any(value != values[0] for value in values):
+            raise ValueError(f"The sessions have different {what}: {list(values)}; they must be the same.")
+    return found[0]
+
+
+def _conditions(model: LatentDynamics, trials: xr.Dataset) -> np.ndarray:
+    """Condition of every trial, by which several sessions are aligned at the start."""
+    if model.condition is None:
+        return np.zeros(trials.sizes["trial"], int)
+    if model.condition not in trials.coords:
+        columns = [str(name) for name, coord in trials.coords.items() if coord.dims == ("trial",)]
         raise ValueError(
-            f"encode_units names {unknown[0]!r}, which is not among the units {units.tolist()[:10]} ..."
+            f"condition={model.condition!r} is no column of these trials. {listing(model.condition, columns)}"
         )
-    return np.isin(units, wanted)
-
-
-def _input_names(model: LatentDynamics, trials: xr.Dataset) -> list[str]:
-    if not model.use_inputs or "inputs" not in trials:
-        return []
-    return [str(name) for name in trials["inputs"]["input"].values]
+    return trials[model.condition].values
 
 
 def _check_settings(model: LatentDynamics) -> None:
@@ -186,14 +212,13 @@ def _check_settings(model: LatentDynamics) -> None:
         raise ValueError(f"coordinated_dropout={hide!r} must be at least 0 and below 1.")
 
 
-def _check_data(
-    model: LatentDynamics, trials: xr.Dataset, units: np.ndarray, active: np.ndarray, seen: np.ndarray
-) -> None:
+def _check_data(model: LatentDynamics, trials: xr.Dataset, recorded: Recorded) -> None:
+    units, active = recorded.units, recorded.active
     if not active.any():
         raise ValueError(
             f"None of the {len(units)} units ever changes in these trials; there is nothing to fit."
         )
-    if not (active & seen).any():
+    if not (active & recorded.seen).any():
         raise ValueError(
             "None of the units that the encoder may see (encode_units) ever changes in these trials."
         )

@@ -63,7 +63,7 @@ def _pieces(data: TrialTensors, size: int) -> Iterator[Batch]:
 def _draw(network: LatentNetwork, batch: Batch, n_samples: int, reduce: bool) -> dict[str, Tensor]:
     draws = max(n_samples, 1)
     found = network.infer(batch, noise=1.0 if n_samples else 0.0, repeats=draws)
-    expected = network.likelihood.expected(found.location)
+    expected = network.session(batch.session).likelihood.expected(found.location)
     parts = {"states": found.states, "expected": expected}
     if found.inputs is not None:
         parts["inputs"] = found.inputs
@@ -76,9 +76,7 @@ def _draw(network: LatentNetwork, batch: Batch, n_samples: int, reduce: bool) ->
     return means
 
 
-def hold_out_score(
-    network: LatentNetwork, data: TrialTensors, mean: np.ndarray, seed: int
-) -> Callable[[], float]:
+def hold_out_score(network: LatentNetwork, data: TrialTensors, seed: int) -> Callable[[], float]:
     """A function that scores the network on what its encoder does not see, for choosing checkpoints.
 
     Units the encoder never sees are scored if there are any. Otherwise a fixed random part of the entries,
@@ -91,34 +89,33 @@ def hold_out_score(
         The network in training.
     data : TrialTensors
         Validation trials.
-    mean : array, (U,)
-        Mean signal of each unit in a bin, over the training trials.
     seed : int
         Fixes which entries are hidden.
     """
     share = network.objective.coordinated_dropout or 0.25
     generator = torch.Generator().manual_seed(stream(seed, 4))
+    session = network.session(data.session)
     hidden: Tensor | None = None
-    if bool(network.seen.all()):
+    if bool(session.seen.all()):
         chosen = torch.rand(data.values.shape, generator=generator) < share
         hidden, scored = chosen, chosen.to(torch.float32)
     else:
-        scored = (~network.seen).to("cpu", torch.float32).expand(data.values.shape)
+        scored = (~session.seen).to("cpu", torch.float32).expand(data.values.shape)
     if data.observed is not None:
         scored = scored * data.observed
-    base = torch.as_tensor(mean, dtype=torch.float32)
+    base = session.centre.cpu().clone()
 
     def score() -> float:
-        device = network.seen.device
+        device = session.seen.device
         indices = torch.arange(len(data))
         batch = data.batch(indices, device)
         n_bins = batch.values.shape[1]
         mask = None if hidden is None else hidden[:, :n_bins].to(device)
         factor = network.objective.noise_factor(1.0)
         found = network.infer(batch, hidden=mask, hide=share, noise=0.0, noise_factor=factor)
-        expected = network.likelihood.expected(found.location).cpu()
+        expected = session.likelihood.expected(found.location).cpu()
         values, weight = data.values[:, :n_bins], scored[:, :n_bins]
-        if network.likelihood.signal == "counts":
+        if session.likelihood.signal == "counts":
             return bits_per_spike(expected, values, base, weight)
         return 1 - float(
             (weight * (values - expected).square()).sum() / (weight * (values - base).square()).sum()

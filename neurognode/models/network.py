@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from neurognode.models.inferred_inputs import InferredInputs
 from neurognode.models.likelihoods import Likelihood
 from neurognode.models.path import LatentPath
 from neurognode.models.readouts import Readout
-from neurognode.models.session_drift import SessionDrift
+from neurognode.models.session import Session
 
 
 @dataclass(frozen=True)
@@ -74,68 +75,78 @@ class Inferred(NamedTuple):
 
 
 class LatentNetwork(nn.Module):
-    """Encoder, posterior over the path, readout and likelihood.
+    """Encoder and posterior over the path, shared by all sessions, and what each session has of its own.
 
     Parameters
     ----------
     encoder : Encoder
-        Sees the units of `seen`, one flag per bin and the external inputs.
+        Sees the signal, one flag per bin and the external inputs.
     path : LatentPath
         Dynamics and posterior.
-    readout, likelihood : Readout, Likelihood
-        From states to the probability of the signal of all U units.
-    seen : Tensor, (U,)
-        True for the units the encoder may see.
-    gain : float
-        Factor from what the readout gives to the likelihood's location: the bin size for counts, else 1.
+    sessions : sequence of Session
+        One per recording.
     inferred : InferredInputs, optional
         Inferred inputs, appended to the external ones.
-    drift : SessionDrift, optional
-        Slow change over the session.
     objective : Objective
         Weights of the loss.
     """
-
-    seen: Tensor
-    centre: Tensor
-    spread: Tensor
 
     def __init__(
         self,
         encoder: Encoder,
         path: LatentPath,
-        readout: Readout,
-        likelihood: Likelihood,
+        sessions: Sequence[Session],
         *,
-        seen: Tensor,
-        gain: float,
         inferred: InferredInputs | None = None,
-        drift: SessionDrift | None = None,
         objective: Objective | None = None,
     ) -> None:
         super().__init__()
-        self.encoder, self.path, self.readout, self.likelihood = encoder, path, readout, likelihood
-        self.inferred, self.drift = inferred, drift
+        self.encoder, self.path, self.inferred = encoder, path, inferred
+        self.sessions = nn.ModuleList(sessions)
         self.objective = objective or Objective()
-        self.gain = gain
         self.noise_factor = 1.0
-        self.register_buffer("seen", seen)
-        self.register_buffer("centre", torch.zeros(len(seen)))
-        self.register_buffer("spread", torch.ones(len(seen)))
 
-    def forward(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """Loss per bin of a batch, from one posterior sample, and its parts."""
+    def session(self, index: int = 0) -> Session:
+        """The part of one recording."""
+        part = self.sessions[index]
+        assert isinstance(part, Session)
+        return part
+
+    @property
+    def readout(self) -> Readout:
+        """Readout of the first session."""
+        return self.session().readout
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """Likelihood of the first session."""
+        return self.session().likelihood
+
+    def location(self, states: Tensor, when: Tensor | None = None, session: int = 0) -> Tensor:
+        """Location (..., U) of states (..., N); see `Session.location`."""
+        return self.session(session).location(states, when)
+
+    def forward(self, batch: Batch | Sequence[Batch], progress: float) -> dict[str, Tensor]:
+        """Loss per bin of some trials, from one posterior sample, and its parts."""
+        parts = [batch] if isinstance(batch, Batch) else list(batch)
         objective = self.objective
         hide = objective.coordinated_dropout if self.training else 0.0
-        hidden = torch.rand_like(batch.values) < hide if hide else None
-        found = self.infer(batch, hidden=hidden, hide=hide, noise_factor=objective.noise_factor(progress))
-        log_prob = self.likelihood.log_prob(batch.values, found.location, batch.observed)
-        weight = self._loss_weight(batch, hidden, hide)
-        n_bins = self.valid(batch).sum()
-        nll = -(log_prob if weight is None else log_prob * weight).sum() / n_bins
-        divergence = found.divergence.sum() / n_bins
+        factor = objective.noise_factor(progress)
+        log_likelihood, divergence = self._zero(), self._zero()
+        n_bins = 0.0
+        for part in parts:
+            hidden = torch.rand_like(part.values) < hide if hide else None
+            found = self.infer(part, hidden=hidden, hide=hide, noise_factor=factor)
+            session = self.session(part.session)
+            log_likelihood = log_likelihood + session.log_likelihood(part, found.location, hidden, hide)
+            divergence = divergence + found.divergence.sum()
+            n_bins += float(valid_bins(part).sum())
+        nll, divergence = -log_likelihood / n_bins, divergence / n_bins
         loss = nll + objective.divergence_weight(progress) * divergence
         return {"loss": loss, "nll": nll.detach(), "kl": divergence.detach()}
+
+    def _zero(self) -> Tensor:
+        return self.path.start.mean.new_zeros(())
 
     def infer(
         self,
@@ -162,8 +173,8 @@ class LatentNetwork(nn.Module):
         repeats : int
             Independent samples of every trial; the first axis of the results is then (repeats * B).
         """
-        valid = self.valid(batch)
-        features = self.encoder(self._seen(batch, hidden, hide), batch.lengths)
+        session, valid = self.session(batch.session), valid_bins(batch)
+        features = self.encoder(session.shown(batch, hidden, hide), batch.lengths)
         inputs, when, lengths = batch.inputs, batch.when, batch.lengths
         if repeats > 1:
             features, valid = features.repeat(repeats, 1, 1), valid.repeat(repeats, 1)
@@ -178,36 +189,14 @@ class LatentNetwork(nn.Module):
             inputs = inferred if inputs is None else torch.cat([inputs, inferred], -1)
         factor = self.noise_factor if noise_factor is None else noise_factor
         path = self.path(features, valid, inputs, noise_factor=factor, **timing)
-        return Inferred(path.states, self.location(path.states, when), path.divergence + divergence, inferred)
+        location = session.location(path.states, when)
+        return Inferred(path.states, location, path.divergence + divergence, inferred)
 
-    def location(self, states: Tensor, when: Tensor | None) -> Tensor:
-        """Location (…, U) of states (…, N), with the session's slow change if that is modelled."""
-        offset = None if self.drift is None or when is None else self.drift(when)
-        return self.gain * self.readout(states, offset)
 
-    def valid(self, batch: Batch) -> Tensor:
-        """1 within a trial, 0 after its end, (B, T)."""
-        n_bins, device = batch.values.shape[1], batch.values.device
-        if batch.lengths is None:
-            return batch.values.new_ones(len(batch.values), n_bins)
-        inside = torch.arange(n_bins, device=device)[None] < batch.lengths.to(device)[:, None]
-        return inside.to(batch.values.dtype)
-
-    def _seen(self, batch: Batch, hidden: Tensor | None, hide: float) -> Tensor:
-        """What the encoder is shown: standardised signal, share of units missing, external inputs."""
-        shown = ((batch.values - self.centre) / self.spread)[..., self.seen]
-        missing = shown.new_zeros(*shown.shape[:-1], 1)
-        if batch.observed is not None:
-            recorded = batch.observed[..., self.seen]
-            shown, missing = shown * recorded, 1 - recorded.mean(-1, keepdim=True)
-        if hidden is not None:
-            shown = shown.masked_fill(hidden[..., self.seen], 0.0) / (1 - hide)
-        parts = [shown, missing] if batch.inputs is None else [shown, missing, batch.inputs]
-        return torch.cat(parts, -1)
-
-    def _loss_weight(self, batch: Batch, hidden: Tensor | None, hide: float) -> Tensor | None:
-        weight = batch.observed
-        if hidden is not None:
-            counted = torch.where(self.seen, hidden / hide, 1.0)
-            weight = counted if weight is None else weight * counted
-        return weight
+def valid_bins(batch: Batch) -> Tensor:
+    """1 within a trial, 0 after its end, (B, T)."""
+    n_bins, device = batch.values.shape[1], batch.values.device
+    if batch.lengths is None:
+        return batch.values.new_ones(len(batch.values), n_bins)
+    inside = torch.arange(n_bins, device=device)[None] < batch.lengths.to(device)[:, None]
+    return inside.to(batch.values.dtype)

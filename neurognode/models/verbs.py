@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import xarray as xr
 
-from neurognode import trials as schema
 from neurognode.models import data
 from neurognode.models.inference import bits_per_spike, posterior
 from neurognode.training.randomness import seeded, stream
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
     from neurognode.models.estimator import LatentDynamics
 
 
-def prepare(model: LatentDynamics, recording: Any) -> tuple[xr.Dataset, data.TrialTensors, np.ndarray]:
+def prepare(
+    model: LatentDynamics, recording: Any, session: int = 0
+) -> tuple[xr.Dataset, data.TrialTensors, np.ndarray]:
     """Trials, their tensors for the active units, and which bins lie within a trial (trial, time)."""
     trials = data.as_trials(recording, model.bin_size_, model.activity_kind_)
     width = float(trials.attrs["bin_size"])
@@ -26,13 +27,12 @@ def prepare(model: LatentDynamics, recording: Any) -> tuple[xr.Dataset, data.Tri
             f"These trials have bins of {width:g} s; the model was fitted with {model.bin_size_:g} s. "
             f"Align them again with bin_size={model.bin_size_:g}."
         )
-    values, mask = data.select_units(trials, model.units_, model.seen_ & model.active_)
-    inputs = data.external_inputs(trials, model.input_names_, schema.observed(trials))
-    when = data.session_place(trials, model.session_span_) if model.session_drift else None
-    active = model.active_
-    tensors = data.tensors(values[:, :, active], mask[:, :, active], inputs, when)
+    if not 0 <= session < len(model.sessions_):
+        raise ValueError(f"session={session} does not exist; the model was fitted to {len(model.sessions_)}.")
+    recorded = model.sessions_[session]
+    tensors = recorded.tensors(trials, model.input_names_, drift=bool(model.session_drift), session=session)
     n_bins = trials.sizes["time"]
-    inside = np.ones((len(values), n_bins), bool)
+    inside = np.ones((len(tensors), n_bins), bool)
     if tensors.lengths is not None:
         inside = np.arange(n_bins) < tensors.lengths.numpy()[:, None]
     return trials, tensors, inside
@@ -57,9 +57,9 @@ def labelled(trials: xr.Dataset, values: np.ndarray, last: str, names: Any, name
     return xr.DataArray(values, dims=dims, coords=keep, name=name, attrs=attrs)
 
 
-def transform(model: LatentDynamics, recording: Any) -> xr.DataArray:
+def transform(model: LatentDynamics, recording: Any, session: int = 0) -> xr.DataArray:
     """Posterior mean latents; see `LatentDynamics.transform`."""
-    trials, tensors, inside = prepare(model, recording)
+    trials, tensors, inside = prepare(model, recording, session)
     found = posterior(model.network_, tensors, model.n_samples, model.seed_)
     states = np.where(inside[:, :, None], found["states"], np.nan)
     latents = labelled(trials, states, "latent", np.arange(states.shape[2]), "latents")
@@ -69,73 +69,74 @@ def transform(model: LatentDynamics, recording: Any) -> xr.DataArray:
     return latents
 
 
-def predict(model: LatentDynamics, recording: Any) -> xr.DataArray:
+def predict(model: LatentDynamics, recording: Any, session: int = 0) -> xr.DataArray:
     """Expected rates or signal; see `LatentDynamics.predict`."""
-    trials, tensors, inside = prepare(model, recording)
+    trials, tensors, inside = prepare(model, recording, session)
     found = posterior(model.network_, tensors, model.n_samples, model.seed_)
-    return _rates(model, trials, np.where(inside[:, :, None], found["expected"], np.nan))
+    return _rates(model, trials, np.where(inside[:, :, None], found["expected"], np.nan), session)
 
 
-def _rates(model: LatentDynamics, trials: xr.Dataset, expected: np.ndarray) -> xr.DataArray:
+def _rates(model: LatentDynamics, trials: xr.Dataset, expected: np.ndarray, session: int) -> xr.DataArray:
     """Put constants in for the units kept out of the fit, turn counts per bin into spikes/s, and label."""
-    everything = np.broadcast_to(
-        model.mean_.astype(np.float32), (*expected.shape[:-1], len(model.units_))
-    ).copy()
-    everything[..., model.active_] = expected
+    recorded = model.sessions_[session]
+    mean = recorded.mean.astype(np.float32)
+    everything = np.broadcast_to(mean, (*expected.shape[:-1], len(mean))).copy()
+    everything[..., recorded.active] = expected
     everything[np.isnan(expected[..., 0])] = np.nan
-    counts = model.network_.likelihood.signal == "counts"
+    counts = model.network_.session(session).likelihood.signal == "counts"
     rates = everything / model.bin_size_ if counts else everything
-    labels = labelled(trials, rates, "unit", model.units_, "rates" if counts else "signal")
+    labels = labelled(trials, rates, "unit", recorded.units, "rates" if counts else "signal")
     labels.attrs["units"] = "spikes/s" if counts else "as recorded"
     return labels
 
 
-def score(model: LatentDynamics, recording: Any) -> float:
+def score(model: LatentDynamics, recording: Any, session: int = 0) -> float:
     """Bits per spike or R²; see `LatentDynamics.score`."""
-    return score_rates(model, data.as_trials(recording, model.bin_size_), predict(model, recording).values)
+    trials = data.as_trials(recording, model.bin_size_, model.activity_kind_)
+    return score_rates(model, trials, predict(model, trials, session).values, session)
 
 
-def score_rates(model: LatentDynamics, trials: xr.Dataset, rates: np.ndarray) -> float:
+def score_rates(model: LatentDynamics, trials: xr.Dataset, rates: np.ndarray, session: int = 0) -> float:
     """Score rates (trial, time, unit) of the fitted units against what was recorded."""
-    values, mask = data.select_units(trials, model.units_, np.zeros(len(model.units_), bool))
-    scored = ~model.seen_ & model.active_ if (~model.seen_ & model.active_).any() else model.active_
+    recorded = model.sessions_[session]
+    values, mask = data.select_units(trials, recorded.units, np.zeros(len(recorded.units), bool))
+    unseen = ~recorded.seen & recorded.active
+    scored = unseen if unseen.any() else recorded.active
     weight = (mask & np.isfinite(rates))[:, :, scored].astype(np.float32)
     expected = np.nan_to_num(rates)[:, :, scored]
-    values, mean = values[:, :, scored], model.mean_[scored]
-    if model.network_.likelihood.signal == "counts":
-        tensor = [
-            torch.as_tensor(a, dtype=torch.float64)
-            for a in (expected * model.bin_size_, values, mean, weight)
-        ]
-        return bits_per_spike(*tensor)
+    values, mean = values[:, :, scored], recorded.mean[scored]
+    if model.network_.session(session).likelihood.signal == "counts":
+        arrays = (expected * model.bin_size_, values, mean, weight)
+        return bits_per_spike(*(torch.as_tensor(a, dtype=torch.float64) for a in arrays))
     residual, total = weight * (values - expected) ** 2, weight * (values - mean) ** 2
     return float(1 - residual.sum() / max(total.sum(), 1e-12))
 
 
-def sample(model: LatentDynamics, recording: Any, n_samples: int, what: str, prior: bool) -> xr.DataArray:
+def sample(
+    model: LatentDynamics, recording: Any, n_samples: int, what: str, prior: bool, session: int = 0
+) -> xr.DataArray:
     """Draws from posterior or prior; see `LatentDynamics.sample`."""
-    trials, tensors, inside = prepare(model, recording)
-    network = model.network_
+    trials, tensors, inside = prepare(model, recording, session)
+    network, recorded = model.network_, model.sessions_[session]
+    likelihood = network.session(session).likelihood
     if prior:
         states = _prior_states(model, tensors, n_samples)
     else:
         states = posterior(network, tensors, n_samples, model.seed_, reduce=False)["states"]
     outside = ~inside[None, :, :, None]
     if what == "latents":
-        return labelled(
-            trials, np.where(outside, np.nan, states), "latent", np.arange(states.shape[-1]), "latents"
-        )
+        names = np.arange(states.shape[-1])
+        return labelled(trials, np.where(outside, np.nan, states), "latent", names, "latents")
     with torch.no_grad(), seeded(stream(model.seed_, 6)):
-        location = network.location(torch.nan_to_num(torch.from_numpy(states)), tensors.when)
+        location = network.location(torch.nan_to_num(torch.from_numpy(states)), tensors.when, session)
         if what == "rates":
-            return _rates(
-                model, trials, np.where(outside, np.nan, network.likelihood.expected(location).numpy())
-            )
-        drawn = np.where(outside, np.nan, network.likelihood.sample(location).numpy())
-    everything = np.zeros((*drawn.shape[:-1], len(model.units_)), np.float32)
-    everything[..., model.active_] = drawn
+            expected = np.where(outside, np.nan, likelihood.expected(location).numpy())
+            return _rates(model, trials, expected, session)
+        drawn = np.where(outside, np.nan, likelihood.sample(location).numpy())
+    everything = np.zeros((*drawn.shape[:-1], len(recorded.units)), np.float32)
+    everything[..., recorded.active] = drawn
     everything[np.isnan(drawn[..., 0])] = np.nan
-    return labelled(trials, everything, "unit", model.units_, "signal")
+    return labelled(trials, everything, "unit", recorded.units, "signal")
 
 
 def _prior_states(model: LatentDynamics, tensors: data.TrialTensors, n_samples: int) -> np.ndarray:
