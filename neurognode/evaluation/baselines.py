@@ -135,7 +135,7 @@ class SmoothingGLM:
         x = self._features(trials, width)
         counts, mask = schema.filled(trials)
         counts, mask = counts[..., self.scored_].astype(float), mask[..., self.scored_]
-        found = []
+        found: list[tuple[np.ndarray, ...]] = []
         for part in parts:
             keep = mask[part].any(axis=2)
             found.append((x[part][keep], counts[part][keep], mask[part][keep].astype(float)))

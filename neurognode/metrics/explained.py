@@ -180,7 +180,8 @@ def psth_r2(
     if observed is not None:
         given = np.asarray(observed, bool)
         mask &= given if given.ndim == 3 else given[..., None]
-    recorded, predicted = [], []
+    recorded: list[np.ndarray] = []
+    predicted: list[np.ndarray] = []
     for condition in np.unique(conditions):
         rows = np.asarray(conditions) == condition
         seen = mask[rows].sum(axis=0)

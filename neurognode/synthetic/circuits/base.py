@@ -69,7 +69,8 @@ def answer_key(
     values = np.asarray(eigenvalues, complex).reshape(-1, latent_dim)
     order = np.lexsort((values.imag, -values.real), axis=-1)
     values = np.take_along_axis(values, order, axis=-1)
-    return AnswerKey(points, values, (values.real < 0).all(axis=1), topology, n_attractors, text, **more)
+    stable = np.asarray((values.real < 0).all(axis=1))
+    return AnswerKey(points, values, stable, topology, n_attractors, text, **more)
 
 
 @dataclass(frozen=True, eq=False)
