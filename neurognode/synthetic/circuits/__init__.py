@@ -104,5 +104,6 @@ def make(name: str, **parameters: Any) -> Circuit:
     for parameter in parameters:
         one_of(parameter, defaults, f"parameter of circuit {known!r}")
     circuit = replace(family(**parameters), name=known, parameters=defaults | parameters)
+    assert isinstance(circuit.field, KnownField)
     circuit.field.arguments = defaults | parameters
     return circuit

@@ -25,7 +25,7 @@ class KnownField(VectorField):
 
     Attributes
     ----------
-    parameters : dict
+    arguments : dict
         What the circuit was made with.
 
     Examples
