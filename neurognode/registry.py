@@ -18,7 +18,6 @@ BUILTINS: dict[str, dict[str, str]] = {
         "hdf5": "neurognode.loaders.formats.mapped:HDF5",
         "npz": "neurognode.loaders.formats.npz:Npz",
         "nwb_zarr": "neurognode.loaders.formats.zarr:NWBZarr",
-        "pynapple": "neurognode.loaders.formats.pynapple:Pynapple",
         "arrays": "neurognode.loaders.formats.arrays:Arrays",
     },
     "dynamics": {

@@ -228,7 +228,8 @@ def table(found: dict[str, Any]) -> str:
         lines += [
             "", f"In a file of {found['gigabytes']:g} GB: one window of 2 s x 64 channels in {window['seconds']:.2f} s "
             f"and {window['added_bytes'] / 1e6:.0f} MB over the imports; `neurognode inspect` in "
-            f"{look['seconds']:.2f} s ({look['cpu_s']:.2f} s CPU), imports included, and {look['peak_bytes'] / 1e6:.0f} MB.",
+            f"{look['seconds']:.2f} s ({look['cpu_s']:.2f} s CPU), imports included, "
+            f"and {look['peak_bytes'] / 1e6:.0f} MB.",
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

@@ -27,8 +27,8 @@ def open_recording(
     ----------
     source : path, URL, arrays or object
         A file (NWB, LFADS or MATLAB v7.3 or any other HDF5, npz, netCDF; an NWB folder in Zarr), a URL, a
-        mapping of arrays, an array of shape (trial, time, unit), an `xarray.Dataset` of `Trials`, or pynapple
-        objects.
+        mapping of arrays, an array of shape (trial, time, unit), an `xarray.Dataset` of `Trials`, or what a
+        plug-in reads (pynapple's objects with neurognode-pynapple).
     format : str, optional
         Name of a loader; by default the content decides, never the ending of the name.
     mapping : path or mapping, optional
@@ -109,10 +109,10 @@ def _recognise(probe: Probe) -> Loader:
 
 def _unknown(probe: Probe) -> tuple[str, str]:
     if probe.path is None and not probe.url:
-        return (
-            f"Nothing reads a {type(probe.value).__name__}",
-            "Give a path, arrays, Trials, or pynapple objects.",
-        )
+        hint = "Give a path, arrays, or Trials."
+        if type(probe.value).__module__.startswith("pynapple"):
+            hint = "Install the plug-in neurognode-pynapple, which reads pynapple's objects."
+        return f"Nothing reads a {type(probe.value).__name__}", hint
     if probe.is_hdf5:
         names: list[str] = []
         probe.root.walk(lambda node: names.append(node.path) if len(names) < 12 else None)

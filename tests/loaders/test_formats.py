@@ -154,6 +154,7 @@ def test_matlab_v73(tmp_path: Path) -> None:
 
 def test_pynapple_objects() -> None:
     nap = pytest.importorskip("pynapple")
+    pytest.importorskip("neurognode_pynapple")
     rng = np.random.default_rng(4)
     trains = {k: np.sort(rng.uniform(0, 100, 300)) for k in (2, 5)}
     support = nap.IntervalSet(start=[0, 60], end=[50, 100])

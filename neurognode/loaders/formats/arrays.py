@@ -35,8 +35,8 @@ class Arrays(Loader):
 
     def recognises(self, probe: Probe) -> bool:
         value = probe.value
-        if isinstance(value, Mapping):
-            return not hasattr(value, "sizes") or _is_dataset(value)
+        if isinstance(value, Mapping) and not _is_dataset(value):
+            return all(_is_plain(v) for v in (value, *value.values()))
         return isinstance(value, np.ndarray) or _is_dataset(value)
 
     def read(
@@ -53,6 +53,11 @@ class Arrays(Loader):
         if "counts" in value or "activity" in value:
             return _cut(value, bin_size, kind)
         return _continuous(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is Python's own, or an array; what other packages define is left to plug-ins."""
+    return type(value).__module__.split(".")[0] in ("builtins", "collections", "numpy", "xarray", "pandas")
 
 
 def _is_dataset(value: Any) -> bool:
