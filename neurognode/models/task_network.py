@@ -169,9 +169,8 @@ class TaskNetwork(BaseEstimator):
         data = prepare(inputs, targets, mask, times, self.loss)
         rng = np.random.default_rng(as_seed(self.random_state))
         if validation is not None:
-            held = (
-                prepare(*validation, loss=self.loss) if isinstance(validation, tuple) else prepare(validation)
-            )
+            given = validation if isinstance(validation, tuple) else (validation,)
+            held = prepare(*(*given, None, None, None)[:4], self.loss)
         elif self.initial_state == "per_trial":
             held = data
         else:
@@ -186,7 +185,7 @@ class TaskNetwork(BaseEstimator):
         optimiser = MemberAdam(net.parameters(), rates, decays, decay=self.decay, clip=self.clip)
         schedule = Schedule(self.max_steps, self.batch_size, self.validate_every, self.schedule)
         bar = [ProgressBar("task", "validation loss")] if self.progress else []
-        told = [*bar, *(self.callbacks or [])]
+        told: list[Any] = [*bar, *(self.callbacks or [])]
         best, self.history_ = train_population(net, optimiser, data, held, schedule, rng, told)
         for entry, value in zip(self.members_, best.tolist()):
             entry["validation_loss"] = value
@@ -218,9 +217,10 @@ class TaskNetwork(BaseEstimator):
         """``1 - MSE / variance`` of the best member, or its accuracy; higher is better."""
         data = prepare(inputs, targets, mask, times, self.loss)
         outputs = self._run(data, None, None)[1]
+        assert data.targets is not None
         if self.loss == "cross_entropy":
             chosen = outputs[torch.arange(len(outputs)), data.last()].argmax(-1)
-            return float((chosen == data.targets).float().mean())
+            return float(torch.eq(chosen, data.targets).float().mean())
         weight = data.weight()[..., None]
         residual = (weight * (outputs - data.targets) ** 2).sum()
         mean = (weight * data.targets).sum((0, 1)) / weight.sum()
