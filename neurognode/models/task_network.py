@@ -170,7 +170,8 @@ class TaskNetwork(BaseEstimator):
         rng = np.random.default_rng(as_seed(self.random_state))
         if validation is not None:
             given = validation if isinstance(validation, tuple) else (validation,)
-            held = prepare(*(*given, None, None, None)[:4], self.loss)
+            x, y, seen, when = (*given, None, None, None)[:4]
+            held = prepare(x, y, seen, when, self.loss)
         elif self.initial_state == "per_trial":
             held = data
         else:
