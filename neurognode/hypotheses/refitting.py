@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurognode.models import verbs
-from neurognode.training import Settings, train
+from neurognode.models.fitting import train_on
 
 
 def refit(model: Any, trials: xr.Dataset, n_steps: int, seed: int) -> Any:
@@ -31,16 +30,8 @@ def refit(model: Any, trials: xr.Dataset, n_steps: int, seed: int) -> Any:
     """
     other = copy.copy(model)
     other.network_ = copy.deepcopy(model.network_)
-    _, tensors, _ = verbs.prepare(other, trials)
-    counts = other.network_.likelihood.signal == "counts"
-    settings = Settings(
-        max_steps=n_steps,
-        batch_size=min(int(other.batch_size), len(tensors)),
-        learning_rate=5e-3,
-        validate_every=max(n_steps, 1),
-        device=other.device,
-        precision=other.precision,
-        seed=int(np.random.SeedSequence([seed, int(counts)]).generate_state(1)[0]),
-    )
-    train(other.network_, tensors, settings)
+    other.max_steps, other.max_seconds, other.random_state = n_steps, None, seed
+    other.progress, other.callbacks, other.checkpoint, other.resume = False, None, None, False
+    other.seed_ = int(np.random.SeedSequence([model.seed_ % 2**32, seed]).generate_state(1)[0])
+    train_on(other, trials)
     return other

@@ -75,6 +75,28 @@ class Flow:
         """d(dh/dt)/dh at states (n, N), shape (n, N, N), in 1/s."""
         return self._pieces(lambda h: self.field.jacobian(h, self._x(h)), states, chunk)
 
+    @property
+    def has_target(self) -> bool:
+        """Whether the field is gated: gate * (drift - h) / tau, with a closed form for the drift's derivative."""
+        return getattr(self.field, "leak", False) and hasattr(self.field, "drift_jacobian")
+
+    @torch.no_grad()
+    def open_velocity(self, states: np.ndarray) -> np.ndarray:
+        """The velocity with all gates open, (n, N): it has the same zeros, and closed gates do not hide them."""
+        if not self.has_target:
+            return self.velocity(states)
+        h = torch.as_tensor(states, dtype=torch.float64)
+        return ((self.field.drift(h, self._x(h)) - h) / self.field.tau).numpy()
+
+    def open_jacobian(self, states: np.ndarray, chunk: int = 4096) -> np.ndarray:
+        """Derivative of `open_velocity`, (n, N, N)."""
+        if not self.has_target:
+            return self.jacobian(states, chunk)
+        eye, tau = torch.eye(self.dim, dtype=torch.float64), self.field.tau
+        return self._pieces(
+            lambda h: (self.field.drift_jacobian(h, self._x(h)) - eye) / tau[:, None], states, chunk
+        )
+
     def rates(self, states: np.ndarray, chunk: int = 4096) -> np.ndarray:
         """Eigenvalues of the local dynamics in 1/s, complex (n, N), the slowest decaying first.
 

@@ -11,7 +11,7 @@ from neurognode.errors import MissingExtraError
 from neurognode.interpret.region import box_diagonal, farthest_points
 
 LONG, LONG_SHEET = 0.15, 0.12
-"""A bar counts if it lives for this share of the set's diameter (curve, sheet), and longer than 1.5 sampling gaps."""
+"""A bar counts if it lives for this share of the set's diameter (curve, sheet), and longer than 1.3 sampling gaps."""
 COLLAPSED = 0.05
 NAMES = {
     (1, 0, 0): "disk",
@@ -100,6 +100,9 @@ def topology(
         )
     rng = np.random.default_rng(random_state)
     voids = dimension >= 2
+    if voids:
+        points = evened(points)
+        size = box_diagonal(points)
     count = n_points or (150 if voids else 160)
     name, betti, loops = _name(points, dimension, size, count, voids)
     names = []
@@ -108,6 +111,15 @@ def topology(
         names.append(_name(subset, dimension, size, min(count, len(subset)), voids)[0])
     stability = float(np.mean([n == name for n in names])) if names else np.nan
     return Topology(name, betti, stability, float(loops[0] / size), float(loops[1] / size))
+
+
+def evened(points: np.ndarray) -> np.ndarray:
+    """Points along principal axes, the main ones scaled to equal spread: undoes a linear distortion of a sheet."""
+    centred = points - points.mean(0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2]
+    along = centred @ axes.T
+    spread = along.std(0)
+    return along / np.where(spread > 0.15 * spread.max(), spread, spread.max())
 
 
 def _name(
@@ -125,7 +137,7 @@ def _name(
     loops = np.sort(bars[1][:, 1] - bars[1][:, 0])[::-1] if len(bars[1]) else np.empty(0)
     loops = np.concatenate([loops, np.zeros(2)])
     hollow = bars[2][:, 1] - bars[2][:, 0] if voids and len(bars[2]) else np.empty(0)
-    least = max((LONG_SHEET if voids else LONG) * size, 1.5 * gap)
+    least = max((LONG_SHEET if voids else LONG) * size, 1.3 * gap)
     betti = np.array([parts, int((loops > least).sum()), int((hollow > 0.5 * least).sum()) if voids else 0])
     if parts > 1:
         return "points", betti, loops

@@ -74,7 +74,8 @@ def find_roots(
     """
     states = levenberg_marquardt(flow, np.array(starts, float), speed * RESIDUAL, scale, max_steps)
     residual = np.linalg.norm(flow.velocity(states), axis=1) if len(states) else np.empty(0)
-    good = np.isfinite(residual) & (residual <= speed * RESIDUAL)
+    opened = np.linalg.norm(flow.open_velocity(states), axis=1) if len(states) else np.empty(0)
+    good = np.isfinite(residual) & (residual <= speed * RESIDUAL) & (opened <= 10 * speed * RESIDUAL)
     points, residual = states[good], residual[good]
     singular = np.linalg.svd(flow.jacobian(points), compute_uv=False) if len(points) else np.empty((0, 1))
     isolated = singular[:, -1] > FLAT * np.maximum(singular[:, 0], 1e-300)
@@ -108,30 +109,32 @@ def levenberg_marquardt(
 ) -> np.ndarray:
     """Move each state (n, N) to a zero of the field; those that find none are left where they stalled.
 
-    Each state has its own damping: a step that lowers the speed is taken and the damping cut by ten, another
-    is refused and the damping raised. Two plain Newton steps end it, kept where they lower the speed.
+    Gated fields are searched with their gates open, which moves no zero. Each state has its own damping: a step
+    that lowers the speed is taken and the damping cut, another is refused and the damping raised. Two plain
+    Newton steps on the field itself end it, kept where they lower the speed.
     """
     active = np.arange(len(states))
-    velocity = flow.velocity(states) if len(states) else states
-    damping = np.full(len(states), 1e-3)
-    jacobian = flow.jacobian(states)
+    velocity = flow.open_velocity(states) if len(states) else states
+    damping, raised = np.full(len(states), 1e-3), np.full(len(states), 2.0)
+    jacobian = flow.open_jacobian(states)
     for _ in range(max_steps):
         speed = np.linalg.norm(velocity[active], axis=1)
         finite = np.isfinite(speed) & np.isfinite(jacobian[active]).all((1, 2))
-        active = active[finite & (speed > tolerance) & (damping[active] < 1e12)]
+        active = active[finite & (speed > tolerance) & (damping[active] < 1e10)]
         if not len(active):
             break
         step = _damped_step(jacobian[active], velocity[active], damping[active])
         length = np.linalg.norm(step, axis=1, keepdims=True)
         trial = states[active] + step * np.minimum(1.0, 0.5 * scale / np.maximum(length, 1e-300))
-        moved = flow.velocity(trial)
+        moved = flow.open_velocity(trial)
         better = np.linalg.norm(moved, axis=1) < np.linalg.norm(velocity[active], axis=1)
-        taken = active[better]
+        taken, refused = active[better], active[~better]
         states[taken], velocity[taken] = trial[better], moved[better]
-        damping[taken] = np.maximum(damping[taken] * 0.1, 1e-14)
-        damping[active[~better]] *= 6.0
+        damping[taken], raised[taken] = np.maximum(damping[taken] * 0.1, 1e-15), 2.0
+        damping[refused] *= raised[refused]
+        raised[refused] *= 2.0
         if len(taken):
-            jacobian[taken] = flow.jacobian(states[taken])
+            jacobian[taken] = flow.open_jacobian(states[taken])
     return _polished(flow, states, tolerance)
 
 
