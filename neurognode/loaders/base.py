@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurognode.errors import RecordingError, one_of
-from neurognode.loaders.nodes import Node
+from neurognode.loaders.nodes import Node, labels, strings
 from neurognode.loaders.timeline import Timeline
 
 if TYPE_CHECKING:
     from neurognode.loaders.probe import Probe
 
+_MAX_EVENTS = 1_000_000
 ROLES = ("counts", "calcium", "electrical", "behavior", "events", "image", "other")
 
 
@@ -156,6 +157,23 @@ class Series:
     def usable(self) -> bool:
         """Whether it can be aligned: it has samples, times, numbers and at most two axes."""
         return not self.problem and len(self.shape) <= 2 and 0 not in self.shape and self.dtype.kind in "fiub"
+
+    @property
+    def is_events(self) -> bool:
+        """Whether its stamps are moments to align to: one axis, few enough to be a table."""
+        known = self.role == "events" and not self.problem.startswith("it has") and len(self.shape) == 1
+        return known and 0 < self.shape[0] <= _MAX_EVENTS
+
+    def as_table(self) -> Table:
+        """The stamps and values of a series of events, as a table with columns ``time`` and ``value``."""
+        clock = self.timeline
+
+        def values() -> np.ndarray:
+            data = np.asarray(self.read_rows(clock.rows(0, clock.n)))
+            return labels(strings(data))
+
+        readers = {"time": lambda: np.asarray(clock.at(0, clock.n), float), "value": values}
+        return Table(self.name, self.path, clock.n, readers)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Samples at positions start to stop in order of time, (samples, channels), scaled to `unit`."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurognode.errors import RecordingError
+from neurognode.loaders.alignment.grid import sorted_finite
 from neurognode.loaders.alignment.moments import event_names
+from neurognode.loaders.alignment.resolution import grid_of
 from neurognode.loaders.alignment.spikes import activity_columns
 from neurognode.loaders.base import Contents, Series, Table, Units
 from neurognode.loaders.suggest import fit_commands
@@ -19,6 +21,7 @@ SCHEMA = 1
 _ENDS_BUDGET = 256 << 20
 _SOME = 64
 _READ_ALL = 5_000_000
+_STUCK = 2_000_000
 
 
 def describe(recording: Recording) -> dict[str, Any]:
@@ -49,11 +52,45 @@ def describe(recording: Recording) -> dict[str, Any]:
 
 
 def _late_notes(contents: Contents) -> list[str]:
-    """What came up while looking at times."""
-    found = [
-        f"{s.name}: {issue}" for s in contents.series.values() if s.usable for issue in s.timeline.issues
-    ]
+    """What came up while looking at times, and what the data show of themselves."""
+    usable = [s for s in contents.series.values() if s.usable]
+    found = [f"{s.name}: {issue}" for s in usable for issue in s.timeline.issues]
+    found += [note for s in usable if (note := stuck(s))]
+    units = contents.units
+    if units is not None and (counts := units.counts()).max(initial=0) > 200:
+        busiest = int(counts.argmax())
+        if counts[busiest] <= _READ_ALL:
+            spikes, _, _ = sorted_finite(units.spikes(busiest), units.where)
+            grid = grid_of(spikes)
+            if grid:
+                step = f"{grid * 1000:g} ms"
+                found.append(f"spike times were stored in steps of {step}: use bins of a multiple of that")
     return found + [note for table in contents.tables.values() for note in table.notes]
+
+
+def stuck(series: Series) -> str:
+    """A note on a long stretch in which a signal does not change, as where a tracker lost its animal."""
+    if (
+        series.role != "behavior"
+        or not series.usable
+        or series.timeline.n < 1000
+        or series.timeline.n > _STUCK
+    ):
+        return ""
+    values = series.read(0, series.timeline.n)
+    same = np.concatenate([[False], (values[1:] == values[:-1]).all(axis=1), [False]])
+    ends = np.flatnonzero(same[1:] != same[:-1]).reshape(-1, 2)
+    if not len(ends):
+        return ""
+    start, stop = ends[np.argmax(ends[:, 1] - ends[:, 0])]
+    if stop - start < 0.1 * series.timeline.n:
+        return ""
+    times = series.timeline.at(0, series.timeline.n)
+    share = (stop - start) / series.timeline.n
+    return (
+        f"{series.name} does not change from {times[start]:g} to {times[stop]:g} s ({share:.0%} of its samples): "
+        "perhaps tracking was lost"
+    )
 
 
 def _units(units: Units, contents: Contents) -> dict[str, Any]:
@@ -138,7 +175,7 @@ def _table(table: Table) -> dict[str, Any]:
 def _short(values: np.ndarray) -> dict[str, Any]:
     """Type and content of a column in a few numbers or words."""
     out: dict[str, Any] = {"type": "text" if values.dtype.kind in "USO" else str(values.dtype)}
-    if values.dtype.kind in "fiub" and len(values):
+    if values.dtype.kind in "fiub":
         finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
         out["finite"] = len(finite)
         if len(finite):

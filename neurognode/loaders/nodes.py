@@ -145,3 +145,12 @@ def strings(values: np.ndarray) -> np.ndarray:
     out = np.empty(len(flat), object)
     out[:] = flat
     return out.reshape(values.shape)
+
+
+def labels(values: np.ndarray) -> np.ndarray:
+    """Object columns as text, so that they can be compared, saved and printed; numbers unchanged."""
+    if values.dtype.kind != "O":
+        return values
+    if all(isinstance(v, (bool, np.bool_)) for v in values):
+        return values.astype(bool)
+    return np.array([v if isinstance(v, str) else str(v) for v in values], dtype=object).astype(str)

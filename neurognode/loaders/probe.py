@@ -9,6 +9,7 @@ from urllib.parse import urlparse
 
 from neurognode.errors import RecordingError
 from neurognode.loaders.hdf5 import H5Node, open_hdf5
+from neurognode.loaders.heaps import check_heaps
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -104,6 +105,8 @@ class Probe:
     def root(self) -> H5Node:
         """Root of the HDF5 file, opened once."""
         if self._root is None:
+            if self.path is not None:
+                check_heaps(self.path)
             source = self._stream if self._stream is not None else str(self.path)
             self._root = open_hdf5(source, self.name, allow_external=self.allow_external)
         return self._root

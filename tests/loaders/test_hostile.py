@@ -324,3 +324,23 @@ def test_a_shape_of_a_terabyte_takes_no_memory(tmp_path: Path, child: Child) -> 
     kind, words = child.ask(tmp_path / "a.nwb")
     assert kind == "refused"
     assert "claim 8,000 GB" in words
+
+
+def test_a_heap_that_hangs_the_library_is_found_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from neurognode.loaders import heaps
+
+    path = tmp_path / "a.nwb"
+    with h5py.File(path, "w") as file:
+        file.attrs["nwb_version"] = "2.6.0"
+        file.attrs["note"] = "text of variable length"
+    assert not heaps.suspicious(path)
+    data = bytearray(path.read_bytes())
+    at = data.find(b"GCOL") + 16
+    data[at : at + 16] = bytes(16)
+    path.write_bytes(bytes(data))
+    assert heaps.suspicious(path)
+    monkeypatch.setattr(heaps, "_SECONDS", 2.0)
+    with pytest.raises(RecordingError, match="its text cannot be read"):
+        ng.open_recording(path)

@@ -28,7 +28,7 @@ def event_names(contents: Contents) -> list[str]:
     for table in contents.tables.values():
         if table is not trials:
             names += [f"{table.name}/{e}" for e in table.events]
-    return names + [s.name for s in contents.series.values() if s.role == "events" and s.usable]
+    return names + [s.name for s in contents.series.values() if s.is_events]
 
 
 def main_table(contents: Contents, name: str | None = None) -> Table | None:
@@ -73,10 +73,9 @@ def resolve(contents: Contents, event: Any, table: str | None = None, times: str
         values, notes = column_times(found, event, times)
         return Moments(event if found.name == "trials" else f"{found.name}/{event}", values, found, notes)
     series = contents.series.get(event)
-    if series is not None and series.usable and table is None:
-        return Moments(
-            event, np.asarray(series.timeline.at(0, series.timeline.n), float), None, series.timeline.issues
-        )
+    if series is not None and table is None and series.is_events:
+        rows = series.as_table()
+        return Moments(event, rows.column("time"), rows, list(series.timeline.issues))
     names = event_names(contents) if table is None else contents.tables[table].events
     if not names:
         raise RecordingError(

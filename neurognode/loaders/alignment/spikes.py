@@ -16,6 +16,7 @@ from neurognode.loaders.alignment.presence import (
     merge,
     touching,
 )
+from neurognode.loaders.alignment.resolution import aliasing, grid_of
 from neurognode.loaders.alignment.signal import Block, pick_units
 from neurognode.loaders.alignment.windows import Windows
 from neurognode.loaders.base import Contents, Table, Units
@@ -112,14 +113,16 @@ def _observed_time(
 
 def trial_bounds(contents: Contents, table: Table | None = None) -> np.ndarray | None:
     """Start and stop of every row of a table (by default ``trials``), shape (k, 2); None without them."""
-    table = table or contents.tables.get("trials")
-    if table is None or not {"start_time", "stop_time"} <= set(table.names):
+    bounds = {"start_time", "stop_time"}
+    if table is None or not bounds <= set(table.names):
+        table = contents.tables.get("trials")
+    if table is None or not bounds <= set(table.names):
         return None
     columns = [table.column(c) for c in ("start_time", "stop_time")]
     if any(c.dtype.kind not in "fiu" for c in columns):
         return None
-    bounds = np.stack(columns, axis=1).astype(float)
-    return bounds[np.isfinite(bounds).all(axis=1)]
+    pairs = np.stack(columns, axis=1).astype(float)
+    return pairs[np.isfinite(pairs).all(axis=1)]
 
 
 def align_spikes(
@@ -176,6 +179,7 @@ def _count_all(
     """Fill `counts`, a few units at a time because they are the last axis; say what the trains are like."""
     trains: list[Activity] = []
     found: dict[str, list[str]] = {}
+    grid = -1.0
     for start in range(0, len(chosen), _TOGETHER):
         group = chosen[start : start + _TOGETHER]
         part = np.zeros((len(group), *counts.shape[:2]), np.uint8)
@@ -185,6 +189,7 @@ def _count_all(
             for note in notes:
                 found.setdefault(note.split(" ", 1)[1] if note[0].isdigit() else note, []).append(str(index))
             trains.append(Activity.with_steps(spikes, steps))
+            grid = grid_of(spikes) if grid < 0 and len(spikes) > 200 else grid
             if outside is not None:
                 outside.add(spikes)
             found_here = count_spikes(spikes, windows.origins, windows.bin_size, windows.n_bins)
@@ -195,7 +200,8 @@ def _count_all(
         counts[:, :, start : start + len(group)] = np.moveaxis(part, 0, 2)
         for k, values in large.items():
             counts[:, :, k] = values
-    return trains, [f"{note} (in {len(who)} units, the first is {who[0]})" for note, who in found.items()]
+    notes = [f"{note} (in {len(who)} units, the first is {who[0]})" for note, who in found.items()]
+    return trains, [*notes, *filter(None, [aliasing(max(grid, 0.0), windows.bin_size)])]
 
 
 def _mark_observed(

@@ -144,7 +144,8 @@ class _File:
         for name in self.column_names():
             columns["index" if name == "inds" else name] = self._joined(name)
         per = self.root.child("n_trials_per_init_cond")
-        if "index" in columns and per is not None and int(np.prod(per.shape)) == 1:
+        whole = per is not None and per.dtype.kind in "iu" and int(np.prod(per.shape)) == 1
+        if per is not None and whole and "index" in columns and columns["index"].dtype.kind in "iu":
             count = int(per.read().reshape(-1)[0])
             if count > 0:
                 columns["condition"] = columns["index"] // count

@@ -15,6 +15,7 @@ from neurognode.loaders.timeline import RegularTimeline, Timeline, stamped
 
 _RADIANS = ("rad", "radian", "radians", "deg", "degree", "degrees")
 _ANGLE_NAME = re.compile(r"heading|direction|angle|orientation|azimuth|phase|theta", re.IGNORECASE)
+_EVENT_NAME = re.compile(r"event|ttl|marker|(^|_)licks?(_|$)", re.IGNORECASE)
 _COUNT_NAME = re.compile(r"spike|count|binned|firing|mua", re.IGNORECASE)
 _CALCIUM_KIND = ("RoiResponseSeries", "FiberPhotometryResponseSeries", "DfOverF", "Fluorescence")
 _BEHAVIOR_KIND = (
@@ -151,6 +152,8 @@ def _role(
     if "Image" in kind or kind in ("OpticalSeries", "TwoPhotonSeries", "OnePhotonSeries", "ImageMaskSeries"):
         return "image"
     if kind in ("AnnotationSeries", "IntervalSeries") or "BehavioralEvents" in around:
+        return "events"
+    if len(shape) == 1 and _EVENT_NAME.search(name) and node.child("timestamps") is not None:
         return "events"
     if any(k in around for k in _CALCIUM_KIND):
         return "calcium"

@@ -10,7 +10,7 @@ import numpy as np
 from neurognode.errors import RecordingError
 from neurognode.loaders.base import Table
 from neurognode.loaders.guard import reading
-from neurognode.loaders.nodes import Node, strings
+from neurognode.loaders.nodes import Node, labels, strings
 
 _MAX_ROWS = 5_000_000
 
@@ -106,15 +106,6 @@ def _plain(child: Node) -> np.ndarray:
 def _joined(child: Node, index: Node) -> np.ndarray:
     values, bounds = strings(child.read()), index_bounds(index, child)
     return np.array([", ".join(str(v) for v in values[a:b]) for a, b in bounds], dtype=object)
-
-
-def labels(values: np.ndarray) -> np.ndarray:
-    """Object columns as text, so that they can be compared, saved and printed; numbers unchanged."""
-    if values.dtype.kind != "O":
-        return values
-    if all(isinstance(v, (bool, np.bool_)) for v in values):
-        return values.astype(bool)
-    return np.array([v if isinstance(v, str) else str(v) for v in values], dtype=object).astype(str)
 
 
 def one_per_row(node: Node, n: int, skip: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
