@@ -318,6 +318,7 @@ class Contents:
     close: Callable[[], None] = lambda: None
     datasets: list[str] = field(default_factory=list)
     root: Node | None = None
+    guess: dict[str, Any] = field(default_factory=dict)
 
 
 class Loader(ABC):

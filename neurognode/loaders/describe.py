@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def describe(recording: Recording) -> dict[str, Any]:
         "session": dict(contents.session), "subject": dict(contents.subject),
         "span": [min(starts), max(stops)] if starts else None,
         "units": units, "series": series, "tables": tables, "events": event_names(contents),
-        "trials": _cut(contents), "datasets": list(contents.datasets),
+        "trials": _cut(contents), "datasets": list(contents.datasets), "mapping": dict(contents.guess),
     }  # fmt: skip
     found["commands"] = fit_commands(found, contents)
     found["notes"] = list(dict.fromkeys(contents.notes + _late_notes(contents)))
@@ -231,9 +232,28 @@ def as_text(found: dict[str, Any]) -> str:
     if not found["units"] and not found["series"] and not found["trials"] and not found["datasets"]:
         lines.append("  holds no signals")
     lines += _block("notes", found["notes"][:20])
+    if found.get("mapping"):
+        lines += ["", f"A guess of what is what; check it and save it as {_sidecar(found['source'])}:"]
+        lines += _mapping_text(found["mapping"])
     if found["commands"]:
         lines += ["", "To fit it:", *(f"  {c}" for c in found["commands"])]
     return "\n".join(lines)
+
+
+def _sidecar(source: str) -> str:
+    return str(Path(source).with_suffix(".mapping.yaml"))
+
+
+def _mapping_text(mapping: dict[str, Any]) -> list[str]:
+    """A mapping as YAML."""
+    activity = mapping["activity"]
+    lines = [
+        f"  times: {mapping['times']}",
+        f"  activity: {{path: {activity['path']}, kind: {activity['kind']}, time_axis: {activity['time_axis']}}}",
+    ]
+    if mapping["behavior"]:
+        lines += ["  behavior:", *(f"    {name}: {path}" for name, path in mapping["behavior"].items())]
+    return lines
 
 
 def _block(label: str, rows: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,25 @@ def test_hdf5_of_any_layout_opens_lists_and_maps(tmp_path: Path) -> None:
         assert recording.align("start_time", window=(0, 1), bin_size=0.1).sizes["unit"] == 2
     with pytest.raises(RecordingError, match="Did you mean 'rec/traces'"):
         ng.open_recording(path, mapping={"activity": "rec/trace", "times": "rec/t_ms"})
+
+
+def test_a_guessed_mapping_beside_the_file_is_used(data_file: Callable[[str], Path], tmp_path: Path) -> None:
+    import shutil
+
+    import yaml
+
+    path = tmp_path / "worm.h5"
+    shutil.copyfile(data_file("worm.h5"), path)
+    recording = ng.open_recording(path)
+    guess = recording.describe()["mapping"]
+    assert guess["times"] == "timing/timestamp_confocal"
+    assert guess["activity"]["path"] == "gcamp/trace_array"
+    shown = str(recording).split("worm.mapping.yaml:\n")[1]
+    (tmp_path / "worm.mapping.yaml").write_text(shown)
+    assert yaml.safe_load(shown) == guess
+    trials = ng.open_recording(path).chop(30.0, bin_size="native", behavior="velocity")
+    assert trials.sizes["unit"] == 130
+    assert trials.attrs["activity_kind"] == "calcium"
 
 
 def matlab_file(path: Path) -> dict[str, Any]:

@@ -41,6 +41,18 @@ class Datasets:
         self.root.walk(visit)
         return lines
 
+    def numbers(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every dataset of numbers, by path."""
+        found: dict[str, tuple[int, ...]] = {}
+
+        def visit(node: H5Node) -> None:
+            path = node.path.strip("/")
+            if len(found) < _LISTED and not path.startswith("#refs#") and node.dtype.kind in "fiu":
+                found[path] = self.shape(path)
+
+        self.root.walk(visit)
+        return found
+
     def node(self, path: str) -> H5Node:
         """A dataset or group; names the nearest where there is none."""
         found = self.root.find(path)

@@ -13,7 +13,7 @@ from neurognode.loaders.nodes import Node
 from neurognode.loaders.probe import Probe
 
 _SPLITS = ("train", "valid", "test", "eval")
-_DATA = ("data", "encod_data", "spikes")
+_DATA = ("data", "recon_data", "encod_data", "spikes")
 _TRUTH = ("truth", "lowd", "latents", "rates")
 _INPUTS = ("ext_input", "inputs", "external_inputs")
 _BEHAVIOR = ("behavior", "behaviour")

@@ -32,10 +32,13 @@ import numpy as np
 from neurognode.errors import RecordingError, listing
 from neurognode.loaders.base import Aligned, Contents, ListUnits, Loader, Series, Table
 from neurognode.loaders.formats.datasets import Datasets
+from neurognode.loaders.formats.guess import guess_mapping
 from neurognode.loaders.guard import reading
 from neurognode.loaders.probe import Probe
 from neurognode.loaders.timeline import RegularTimeline, Timeline, stamped
 
+SIDECAR = ".mapping.yaml"
+"""A mapping in a file of the recording's name with this ending is used without being asked for."""
 _KEYS = (
     "activity",
     "times",
@@ -66,13 +69,21 @@ class HDF5(Loader):
         matlab = probe.head.startswith(b"MATLAB 7.3")
         files = Datasets(probe.root, matlab)
         contents = Contents("matlab" if matlab else "hdf5", notes=probe.root.notes, close=probe.close)
-        if probe.mapping is None:
+        mapping = probe.mapping
+        beside = probe.path.with_suffix(SIDECAR) if probe.path is not None else None
+        if mapping is None and beside is not None and beside.is_file():
+            mapping = beside
+            contents.notes.append(f"what is what was read from {beside.name}")
+        if mapping is None:
             contents.datasets = files.listed()
+            contents.guess = guess_mapping(files, files.numbers())
             contents.notes.append(
                 "the layout is not known: say which dataset is what by mapping=... (see the list)"
             )
             return contents
-        _Reader(files, load_mapping(probe.mapping), contents).fill()
+        if mapping is not beside and beside is not None:
+            contents.notes.append(f"saved as {beside.name}, the mapping is found by every command")
+        _Reader(files, load_mapping(mapping), contents).fill()
         return contents
 
 
