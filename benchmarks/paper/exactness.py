@@ -1,0 +1,75 @@
+"""What must be equal, not close: cells, generators, optimiser (claims C1 to C3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from benchmarks.paper.networks import MODELS, n_parameters
+from benchmarks.paper.scale import Scale
+from benchmarks.paper.store import Store
+from neurognode.dynamics import GNODE, NODE, integrate
+from neurognode.dynamics.maps import MGRU, RNN
+from neurognode.models.member_adam import MemberAdam
+from neurognode.synthetic import tasks
+
+ZERO_MSE = {
+    "fixed_3bit": 1.0,
+    "variable_3bit": 0.253,
+    "square": 0.283,
+    "rectangle": 0.7,
+    "disk": 1.231,
+    "ring": 2.0,
+}
+PAPER_COUNTS = {("RNN", 2, 2, 2): 22, ("mGRU", 2, 2, 2): 32, ("GRU", 2, 2, 2): 42, ("RNN", 6, 3, 3): 105,
+                ("mGRU", 6, 3, 3): 165, ("GRU", 6, 3, 3): 225}  # fmt: skip
+
+
+def run(store: Store, scale: Scale) -> None:
+    """Compute the cell if it is missing."""
+    store.cell(("exactness", "all"), everything)
+
+
+def everything() -> dict[str, Any]:
+    """Differences that should be nothing."""
+    return {"cells": cells(), "counts": counts(), "generators": generators(), "optimiser": optimiser()}
+
+
+def cells() -> float:
+    """Largest difference between the shallow neural ODEs with Euler steps and the cells of the paper."""
+    torch.manual_seed(0)
+    x, h0 = torch.randn(4, 6, 2), torch.randn(4, 3)
+    worst = 0.0
+    for cell, field in (
+        (RNN(3, 2, random_state=0), NODE(3, 2, hidden=(), bounded=True, tau=0.01)),
+        (MGRU(3, 2, random_state=0), GNODE(3, 2, hidden=(), gate_hidden=(), bounded=True, tau=0.01)),
+    ):
+        names = {"candidate_net": "drift_net", "gate_net": "gate_net"}
+        state = cell.state_dict()
+        field.load_state_dict({names[k.split(".")[0]] + k[k.index(".") :]: v for k, v in state.items()})
+        with torch.no_grad():
+            one = integrate(cell, h0, 0.01 * torch.arange(6), x)
+            two = integrate(field, h0, 0.01 * torch.arange(6), x, method="euler")
+        worst = max(worst, float((one - two).abs().max()))
+    return worst
+
+
+def counts() -> int:
+    """How many parameter counts of the paper are not met."""
+    assert {name for name, *_ in PAPER_COUNTS} <= set(MODELS)
+    return sum(n_parameters(*key) != wanted for key, wanted in PAPER_COUNTS.items())
+
+
+def generators() -> float:
+    """Largest relative difference of the mean square target from that of the paper's generator."""
+    found = {name: (tasks.make(name, 4000, random_state=1).targets ** 2).mean() for name in ZERO_MSE}
+    return float(max(abs(found[name] / wanted - 1) for name, wanted in ZERO_MSE.items()))
+
+
+def optimiser() -> float:
+    """Largest difference from 0.9 after one step of decay 0.1 without a gradient, at three learning rates."""
+    weights = torch.nn.Parameter(torch.ones(3, 4, 4))
+    weights.grad = torch.zeros_like(weights)
+    MemberAdam([weights], torch.tensor([1.0, 1e-2, 1e-4]), torch.full((3,), 0.1), decay="flux").step()
+    return float((weights.detach() - 0.9).abs().max())

@@ -1,0 +1,94 @@
+"""Real-world tasks: handwritten characters with dropped samples, a walker, spoken digits."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from benchmarks.paper.scale import Scale
+from benchmarks.paper.store import Store
+from neurognode import datasets
+from neurognode.models import TaskNetwork
+
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gnODE": ("gnode", {"hidden": (64,), "gate_hidden": (), "activation": "tanh", "init": "critical_closed"}),
+    "nODE": ("node", {"hidden": (64,), "activation": "tanh", "init": "critical_closed"}),
+    "mGRU": ("gnode", {"hidden": (), "bounded": True, "gate_hidden": (), "init": "glorot"}),
+    "GRU": ("gru", {}),
+    "LSTM": ("lstm", {}),
+}
+PUBLISHED = {
+    "characters": "Neural CDE 98.7 / 98.8 / 98.6 % at 30 / 50 / 70 % dropped",
+    "walker": "squared error: CfC 0.64, ODE-LSTM 0.883",
+    "digits": "-",
+}
+
+
+def run(store: Store, scale: Scale) -> None:
+    """Compute all cells that are missing; skipped, and said so, where the data are not there."""
+    if not os.environ.get("NEUROGNODE_DATA"):
+        print("   real-world tasks skipped: set NEUROGNODE_DATA to the folder that holds the data sets")
+        return
+    models = ("gnODE", "nODE", "mGRU") if scale.name == "quick" else tuple(MODELS)
+    drops = (0.0, 0.5) if scale.name == "quick" else (0.0, 0.3, 0.5, 0.7)
+    for model in models:
+        for dropped in drops:
+            store.cell(
+                ("real_world", f"characters, {dropped:.0%} dropped", model),
+                lambda m=model, d=dropped: characters(m, d, scale),
+            )
+        store.cell(("real_world", "digits, takes", model), lambda m=model: digits(m, "takes", scale))
+        if scale.name != "quick":
+            store.cell(
+                ("real_world", "digits, speaker george", model), lambda m=model: digits(m, "george", scale)
+            )
+            store.cell(("real_world", "walker", model), lambda m=model: walker(m, scale))
+
+
+def characters(model: str, dropped: float, scale: Scale) -> dict[str, Any]:
+    """Accuracy on the test characters; every fifth time step is used."""
+    return _classify(datasets.character_trajectories(dropped=dropped, stride=5), model, 0.025, scale)
+
+
+def digits(model: str, split: str, scale: Scale) -> dict[str, Any]:
+    """Accuracy on the test recordings; every second frame is used."""
+    return _classify(datasets.spoken_digits(split=split, stride=2, max_frames=80), model, 0.02, scale)
+
+
+def walker(model: str, scale: Scale) -> dict[str, Any]:
+    """Mean squared error of the next state, with the true times between samples.
+
+    The network sees standardised states and predicts the change to the next; the error is in the data's units.
+    """
+    parts = datasets.walker2d()
+    seen = parts.train.inputs.reshape(-1, parts.train.inputs.shape[2])
+    centre, spread = seen.mean(axis=0), seen.std(axis=0)
+    net = _network(model, 64, "mse", 0.01, scale)
+    arrays = [((p.inputs - centre) / spread, p.targets - p.inputs, 0.01 * p.times) for p in _parts(parts)]
+    (x, y, t), held, (u, v, w) = arrays
+    net.fit(x, y, times=t, validation=(held[0], held[1], None, held[2]))
+    return {"squared_error": net.losses(u, v, times=w).astype(float).tolist(), "n_test": len(u)}
+
+
+def _parts(parts: Any) -> tuple[Any, Any, Any]:
+    return parts.train, parts.validation, parts.test
+
+
+def _classify(parts: Any, model: str, dt: float, scale: Scale) -> dict[str, Any]:
+    net = _network(model, 32, "cross_entropy", dt, scale)
+    p, q, r = parts.train, parts.validation, parts.test
+    net.fit(p.inputs, p.targets, mask=p.mask, validation=(q.inputs, q.targets, q.mask))
+    guesses = [net.predict(r.inputs, member=k, mask=r.mask) for k in range(len(net.members_))]
+    return {"accuracy": [float((g == r.targets).mean()) for g in guesses], "n_test": len(r)}
+
+
+def _network(model: str, latent_dim: int, loss: str, dt: float, scale: Scale) -> TaskNetwork:
+    dynamics, options = MODELS[model]
+    if dynamics in ("gnode", "node"):
+        options = {**options, "tau": 4 * dt}
+    return TaskNetwork(
+        latent_dim, dynamics=dynamics, dynamics_options=options, loss=loss, dt=dt, initial_state="learned",
+        method="exponential_euler", n_members=1 if scale.name == "quick" else scale.seeds, learning_rate=1e-2,
+        weight_decay=1e-4, batch_size=64, max_steps=scale.real_steps, validate_every=50, random_state=0,
+        progress=False,
+    )  # fmt: skip
