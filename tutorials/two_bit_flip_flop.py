@@ -29,9 +29,16 @@ STEPS = 3000
 # Three sets of trials: one to fit, one to choose the best weights, one that nothing has seen. Two seeds train together.
 
 # %%
-fitted, chosen, fresh = (tasks.make("square", 500, random_state=seed) for seed in (0, 1, 2))
+fitted, chosen, fresh = (tasks.make("square", n, random_state=seed) for seed, n in enumerate((2000, 300, 600)))
+flow_and_gate = {"hidden": (64, 64), "gate_hidden": (32,), "activation": "relu"}
 network = ng.TaskNetwork(
-    latent_dim=2, dynamics_options={"hidden": (64, 64)}, n_members=2, max_steps=STEPS, progress=False, random_state=0
+    latent_dim=2,
+    dynamics_options=flow_and_gate,
+    learning_rate=2e-2,
+    n_members=2,
+    max_steps=STEPS,
+    progress=False,
+    random_state=0,
 )
 network.fit(fitted, validation=chosen)
 error = float(np.mean((np.asarray(network.predict(fresh)) - fresh.targets) ** 2))
