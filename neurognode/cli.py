@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _note
-            result = _make_app()(args=rest, prog_name="neurognode", standalone_mode=False)
+            result = _make_app()(args=rest, prog_name="neurognode", standalone_mode=False, obj=rest)
         return int(result) if isinstance(result, int) else 0
     except typer.Exit as stop:
         return stop.exit_code

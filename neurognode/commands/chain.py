@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from neurognode.commands.bars import Bars
+
 ENOUGH = 3
 """Members from which agreement can be judged."""
 
@@ -96,10 +98,14 @@ def _after_fit(run: Any, steps: Steps, compares: bool, progress: bool, planted: 
     steps.begin("Evaluate")
     say_scores(runs.evaluate_run(run))
     steps.begin("Interpret")
-    say_portrait(runs.interpret_run(run))
+    with Bars() as bars:
+        portrait = runs.interpret_run(run, progress=bars if progress else None)
+    say_portrait(portrait)
     if compares:
         steps.begin("Compare hypotheses")
-        say_verdicts(runs.compare_run(run, progress=progress))
+        with Bars() as bars:
+            verdicts = runs.compare_run(run, progress=bars if progress else None)
+        say_verdicts(verdicts)
     steps.begin("Export")
     say(f"  {runs.export_run(run, incomplete='write')}")
     steps.begin("Report")

@@ -12,7 +12,7 @@ from neurognode.commands.fit import default_out
 from neurognode.errors import one_of
 
 N_TRIALS, N_UNITS, MEMBERS = 200, 60, 3
-BIN = 0.02
+BIN, STEPS, QUICK_STEPS = 0.02, 600, 150
 
 
 def demo(
@@ -55,7 +55,7 @@ def _configuration(simulated: Any, file: Path, members: int, seed: int, quick: b
     duration = float(simulated.circuit.duration)
     table = simulated.table
     condition = next((c for c in ("choice", "condition") if c in table), None)
-    steps = 150 if quick else None
+    steps = QUICK_STEPS if quick else STEPS
     latent_dim = simulated.circuit.latent_dim
     words = f"neurognode fit {file} --align start_time --window 0 {duration:g} --bin-size {BIN:g}"
     words += f" --latent-dim {latent_dim} --members {members} --seed {seed}"
@@ -63,12 +63,10 @@ def _configuration(simulated: Any, file: Path, members: int, seed: int, quick: b
     if simulated.simulation.inputs is not None:
         arguments["inputs"] = ["stimulus"]
         words += " --inputs stimulus"
-    model: dict[str, Any] = {"latent_dim": latent_dim}
+    model = {"latent_dim": latent_dim, "max_steps": steps}
     if condition is not None:
         words += f" --condition {condition}"
-    if steps is not None:
-        model["max_steps"] = steps
-        words += f" --max-steps {steps}"
+    words += f" --max-steps {steps}"
     return {
         "recording": {"path": str(file)},
         "alignment": {"how": "align", "arguments": arguments},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ Pair = tuple[str, str]
 
 
 def fit(
+    context: typer.Context,
     recording: Annotated[str | None, typer.Argument(help="The recording.", metavar="REC")] = None,
     align: Annotated[str | None, typer.Option(help="Event to align to, e.g. move_onset_time.")] = None,
     offset: Annotated[float | None, typer.Option(help="Seconds added to every event.")] = None,
@@ -100,7 +101,7 @@ def fit(
         given(condition=condition, control=control, seed=seed),
     )
     if not resume:
-        chosen["command"] = command_line()
+        chosen["command"] = shlex.join(["neurognode", *(context.obj or [])])
     target = out if out is not None else Path(default_out(str(chosen["recording"]["path"])))
     run_chain(chosen, target, resume=resume, only_fit=only == "fit", progress=not quiet)
 
@@ -172,12 +173,3 @@ def default_out(recording: str) -> str:
     while Path(name).exists():
         name, count = f"{stem}-run-{count}", count + 1
     return name
-
-
-def command_line() -> str:
-    """The command as it was typed, quoted so that it can be pasted."""
-    import shlex
-
-    if not sys.argv or Path(sys.argv[0]).name not in ("neurognode", "cli.py", "__main__.py"):
-        return ""
-    return shlex.join(["neurognode", *sys.argv[1:]])

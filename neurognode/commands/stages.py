@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from neurognode.commands.bars import Bars
 from neurognode.commands.chain import say, say_portrait, say_scores, say_verdicts
 from neurognode.commands.options import Moved, RunFolder, given, settings, several
 
@@ -40,13 +41,18 @@ def compare(
     hypotheses: Annotated[
         list[str] | None, typer.Option("--hypothesis", help="Which; all by default.")
     ] = None,
+    rescored: Annotated[int | None, typer.Option(help="Surrogates passed through the fitted model.")] = None,
+    refits: Annotated[int | None, typer.Option(help="Surrogates to which the model is fitted again.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Test the hypotheses on a run's members and write the verdicts."""
     from neurognode.runs import compare_run, load_run
 
-    options = given(hypotheses=several(hypotheses))
-    say_verdicts(compare_run(load_run(run), recording=recording, progress=not quiet, **options))
+    options = given(hypotheses=several(hypotheses), n_rescored=rescored, n_refits=refits)
+    with Bars() as bars:
+        told = None if quiet else bars
+        verdicts = compare_run(load_run(run), recording=recording, progress=told, **options)
+    say_verdicts(verdicts)
 
 
 def report(

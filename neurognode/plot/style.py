@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 PALETTE = ("#3d86d8", "#e07b28", "#35a06f", "#c2579f", "#c29a1b", "#2fa3bd", "#d5504c", "#8a70dc")
 """Eight colours of middle lightness; told apart by most colour-blind readers in the first four."""
 
+TURN = ("#3d86d8", "#2fa3bd", "#35a06f", "#c29a1b", "#e07b28", "#d5504c", "#c2579f", "#8a70dc", "#3d86d8")
+"""The same around a circle, for angles."""
+
 NEUTRAL = "#8b909a"
 
 
@@ -82,11 +85,12 @@ def condition_colours(values: Sequence[Any] | np.ndarray | None, n_trials: int |
 
 def _continuous(array: np.ndarray, missing: np.ndarray) -> Colours:
     import matplotlib
-    from matplotlib.colors import to_hex
+    from matplotlib.colors import LinearSegmentedColormap, to_hex
 
     low, high = array[~missing].min(), array[~missing].max()
     is_angle = np.pi < high - low <= 2 * np.pi + 1e-6 and np.abs(array[~missing]).max() <= 2 * np.pi + 1e-6
-    scale = matplotlib.colormaps["hsv" if is_angle else "viridis"]
+    turn = LinearSegmentedColormap.from_list("turn", TURN)
+    scale = turn if is_angle else matplotlib.colormaps["viridis"]
     part = np.clip((array - low) / (2 * np.pi if is_angle else high - low), 0, 1)
     colours = [NEUTRAL if gone else to_hex(scale(p)) for p, gone in zip(part, missing)]
     groups = np.where(missing, -1, np.minimum((np.nan_to_num(part) * 8).astype(int), 7))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurognode.errors import listing
 from neurognode.plot.style import PALETTE, new_axes
 
 if TYPE_CHECKING:

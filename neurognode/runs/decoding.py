@@ -50,7 +50,7 @@ def behavior_r2(latents: xr.DataArray, trials: xr.Dataset, is_test: np.ndarray) 
     x, y, _ = _pairs(states, target, is_test, lag)
     if len(x) < 2:
         return None
-    residual, total = ((y - model.predict(x)) ** 2).sum(0), ((y - y.mean(0)) ** 2).sum(0)
+    residual, total = ((y - model.predict(x).reshape(y.shape)) ** 2).sum(0), ((y - y.mean(0)) ** 2).sum(0)
     r2 = 1 - residual / np.maximum(total, 1e-12)
     names = [str(name) for name in trials["covariate"].values]
     return {"r2": dict(zip(names, r2.tolist())), "mean": float(r2.mean()), "lag": lag * width}

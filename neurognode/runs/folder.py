@@ -11,7 +11,9 @@ Layout, version 1::
     metrics.json          scores of the model and of the baselines, on test trials
     latents.nc            latents of all trials (trial, time, latent), with spread over members
     latents.nwb           the same for other tools, as NWB
-    portrait.nc           fixed points, manifolds, cycles of the flow
+    portrait.nc           fixed points, manifolds, cycles of the reference member's flow
+    portraits/            the same of every member
+    agreement.json        how far the members' portraits agree
     verdicts.nc         the hypotheses and what was found about them
     report.html           all of it to read
     log.txt               what happened when

@@ -131,6 +131,9 @@ def _nothing_left_of(run: Run, resume: bool) -> Iterator[None]:
 
 def _keep(run: Run, model: Any, trials: xr.Dataset, parts: Partition) -> None:
     """Write everything the fit has left, weights first."""
+    for stale in ("metrics.json", "portrait.nc", "agreement.json", "verdicts.nc", "report.html"):
+        (run.path / stale).unlink(missing_ok=True)
+    shutil.rmtree(run.path / "portraits", ignore_errors=True)
     model.save(run.path / WEIGHTS)
     run.write_history(model.history_)
     members = getattr(model, "members_", [model])
