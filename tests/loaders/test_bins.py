@@ -127,3 +127,10 @@ def test_peak_memory_is_that_of_the_result() -> None:
     tracemalloc.stop()
     result = trials["counts"].nbytes + trials["observed"].nbytes
     assert peak < 1.5 * result + 32 * 990 * 50 * 8
+
+
+@pytest.mark.parametrize("bin_size", [1 / 3, 0.3333333, 0.33333334])
+def test_a_width_written_with_few_digits_keeps_its_last_bin(bin_size: float) -> None:
+    given = {"spike_times": [np.arange(0, 5, 0.01)], "trials": {"start_time": [1.0], "stop_time": [2.0]}}
+    trials = ng.open_recording(given).align("start_time", window=(0, 1), bin_size=bin_size)
+    assert bool(trials["observed"].all())

@@ -67,7 +67,7 @@ def build(contents: Contents, moments: Moments, rows: np.ndarray, request: Reque
     window = _native_window(request.window, bin_size) if factor else request.window
     windows = make_windows(moments, rows, window, bin_size, request.offset, request.event_times)
     block = _activity(contents, signal, windows, factor, moments, request)
-    asked = windows.asked(_slack(block)) & _before_stop(contents, moments, rows, windows, block, request)
+    asked = windows.asked() & _before_stop(contents, moments, rows, windows, block, request)
     if not asked.all():
         block.values[~asked] = 0 if block.kind == "counts" else np.nan
         block.observed = block.observed & (asked if block.observed.ndim == 2 else asked[:, :, None])
@@ -152,10 +152,6 @@ def _activity(
     return Block(values, mask, kind, kept, times, list(series.timeline.issues))
 
 
-def _slack(block: Block) -> float:
-    return 1e-9 if block.times is None else 1e-3
-
-
 def _before_stop(
     contents: Contents, moments: Moments, rows: np.ndarray, windows: Windows, block: Block, request: Request
 ) -> np.ndarray:
@@ -171,7 +167,7 @@ def _before_stop(
         block.notes.append(
             f"{int((~known).sum())} trials have no stop_time after their start_time: they are not cut there"
         )
-    room = windows.bin_size if block.times is not None else 1e-9
+    room = windows.bin_size if block.times is not None else 1e-6
     limit = np.where(known, stop - windows.zero + room, np.inf)
     out = right <= limit[:, None] + 1e-9
     cut = (~out).any(axis=1).mean()

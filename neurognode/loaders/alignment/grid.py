@@ -23,7 +23,7 @@ def whole_bins(length: float, bin_size: float, what: str = "window") -> int:
     >>> whole_bins(1.0, 0.03)
     Traceback (most recent call last):
     ...
-    ValueError: bin_size=0.03 s does not divide the window of 1 s. The nearest that does is 0.0303030303 s (33 bins); bin_size=0.03 s fits a window of 0.99 s.
+    ValueError: bin_size=0.03 s does not divide the window of 1 s. The nearest that does is 0.025 s (40 bins); bin_size=0.03 s fits a window of 0.99 s.
     """  # noqa: E501
     check_positive(bin_size, "bin_size")
     if not np.isfinite(length) or length <= 0:
@@ -32,12 +32,24 @@ def whole_bins(length: float, bin_size: float, what: str = "window") -> int:
     n = round(exact)
     if n >= 1 and abs(exact - n) <= 1e-6 * max(1.0, exact):
         return n
-    nearest = max(n, 1)
+    fits = max(int(exact), 1) * bin_size
     raise ValueError(
         f"bin_size={bin_size:g} s does not divide the {what} of {length:g} s. "
-        f"The nearest that does is {length / nearest:.9g} s ({nearest} bins); "
-        f"bin_size={bin_size:g} s fits a {what} of {max(int(exact), 1) * bin_size:g} s."
+        f"The nearest that does is {_nearest_divisor(length, bin_size)}; "
+        f"bin_size={bin_size:g} s fits a {what} of {fits:g} s."
     )
+
+
+def _nearest_divisor(length: float, bin_size: float) -> str:
+    """The nearest width in whole milliseconds that divides a length; any nearest where none is near."""
+    whole = round(length * 1000)
+    nearest = max(round(length / bin_size), 1)
+    if abs(length * 1000 - whole) < 1e-6 and 0 < whole <= 1_000_000:
+        counts = [n for n in range(1, whole + 1) if whole % n == 0]
+        best = min(counts, key=lambda n: abs(length / n - bin_size))
+        if abs(length / best - bin_size) <= 0.5 * bin_size:
+            nearest = best
+    return f"{length / nearest:.9g} s ({nearest} bins)"
 
 
 def check_positive(value: float, name: str) -> float:

@@ -49,8 +49,9 @@ class Windows:
         steps = np.arange(self.n_bins + 1) * self.bin_size
         return origins + steps[:-1], origins + steps[1:]
 
-    def asked(self, slack: float = 1e-9) -> np.ndarray:
-        """Which bins lie wholly between `lower` and `upper`, shape (n, n_bins)."""
+    def asked(self) -> np.ndarray:
+        """Which bins lie between `lower` and `upper`, but for a millionth of the window, shape (n, n_bins)."""
+        slack = 1e-9 + 1e-6 * self.n_bins * self.bin_size
         left = self.start + np.arange(self.n_bins) * self.bin_size
         right = left + self.bin_size
         return (left >= self.lower[:, None] - slack) & (right <= self.upper[:, None] + slack)
