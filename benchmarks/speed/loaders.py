@@ -158,17 +158,28 @@ def compare(path: Path, names: list[str], repeats: int) -> dict[str, dict[str, f
 
 
 CHILD = """
-import resource, sys, time, pathlib
+import sys, time, pathlib
 sys.path[:0] = [{here!r}, {root!r}]
 import numpy, h5py, xarray, neurognode.loaders.alignment.align, neurognode.loaders.open
 import loaders
-base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+base = loaders.peak_bytes()
 begun = time.perf_counter()
 path = pathlib.Path({path!r})
 {code}
 taken = time.perf_counter() - begun
-print(taken, base * 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, size)
+print(taken, base, loaders.peak_bytes(), size)
 """
+
+
+def peak_bytes() -> float:
+    """Most memory that this process has held; on Linux without what it was forked from."""
+    import resource
+
+    try:
+        with open("/proc/self/status", encoding="ascii") as lines:
+            return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
 def in_child(path: Path, code: str) -> dict[str, float]:
@@ -188,20 +199,28 @@ with ng.open_recording(path) as recording:
 """
 
 
+INSPECT = """
+import sys, time
+begun = time.process_time()
+sys.path.insert(0, {here!r})
+sys.argv = ["neurognode", "inspect", {path!r}]
+from neurognode.cli import main
+try:
+    main()
+finally:
+    import loaders
+    print(time.process_time(), loaders.peak_bytes(), file=sys.stderr)
+"""
+
+
 def inspect(path: Path) -> dict[str, float]:
     """Seconds and peak memory of ``neurognode inspect``, imports and all."""
-    code = "import sys; from neurognode.cli import main; sys.argv = ['neurognode', 'inspect', sys.argv[1]]; main()"
     begun = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"neurognode inspect ended with status {status}")
+    code = INSPECT.format(here=str(Path(__file__).resolve().parent), path=str(path))
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     seconds = time.perf_counter() - begun
-    return {
-        "seconds": seconds,
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-        "peak_bytes": usage.ru_maxrss * 1024.0,
-    }
+    cpu, peak = map(float, done.stderr.split()[-2:])
+    return {"seconds": seconds, "cpu_s": cpu, "peak_bytes": peak}
 
 
 def table(found: dict[str, Any]) -> str:
