@@ -58,8 +58,9 @@ def forecast(model: Any, trials: xr.Dataset, seconds: float) -> np.ndarray:
 
 
 def forecast_bits(model: Any, train: xr.Dataset, test: xr.Dataset, seconds: float) -> float:
-    """Bits per spike of `forecast` over the train trials' mean rates, all units."""
-    expected = forecast(model, test, seconds)
+    """Bits per spike of `forecast` over the train trials' mean rates, all units; members of an ensemble averaged."""
+    members = getattr(model, "members_", [model])
+    expected = np.mean([forecast(member, test, seconds) for member in members], axis=0)
     counts, mask = schema.filled(test)
     last = slice(counts.shape[1] - expected.shape[1], None)
     mask = mask[:, last] & np.isfinite(expected)

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from sklearn.base import BaseEstimator
 
@@ -123,6 +124,49 @@ def test_a_worse_model_scores_worse(bistable):
         for spoil in (1.0, 1.5)
     )
     assert bad < good - 0.05
+
+
+def test_an_ensemble_is_scored_on_the_units_its_members_did_not_see(bistable):
+    trials, truth = bistable
+    inner = Oracle(truth, encode_units=np.arange(30))
+    wrapped = Oracle(truth)
+    wrapped.model = inner
+    scores = evaluation.evaluate(wrapped, *_split(trials))
+    assert scores["held_out_units"] == list(range(30, 40))
+
+
+def test_the_end_of_a_trial_is_forecast_by_the_field():
+    circuit = circuits.make("limit_cycle")
+    recording = simulate_recording(circuit, n_units=30, n_trials=40, random_state=0)
+    trials, truth = recording.trials(0.02), recording.truth(0.02)
+
+    class Known:
+        input_names_: tuple = ()
+        method, substeps, mean_, active_ = "rk4", 1, np.zeros(30), np.ones(30, bool)
+        field_ = recording.circuit.field.float()
+
+        class network_:
+            class likelihood:
+                @staticmethod
+                def expected(location):
+                    return location * 0.02
+
+            @staticmethod
+            def location(states):
+                return torch.as_tensor(np.exp(states.numpy() @ recording.weights.T + recording.bias))
+
+        def transform(self, given):
+            return truth["latents"][:, : given.sizes["time"]]
+
+    train, test = trials.isel(trial=slice(20)), trials
+    good = evaluation.forecast_bits(Known(), train, test, 0.2)
+    counts, _ = filled(trials)
+    ceiling = bits_per_spike(
+        truth["rates"].values[:, -10:] * 0.02, counts[:, -10:], mean_counts(*filled(train))
+    )
+    assert 0.5 * ceiling < good < ceiling + 0.02
+    with pytest.raises(ValueError, match="shorter than the trials"):
+        evaluation.forecast(Known(), test, 5.0)
 
 
 def test_without_held_out_units_a_note_warns(bistable):
