@@ -65,7 +65,7 @@ BUILTINS: dict[str, dict[str, str]] = {
     "exporters": {
         "nwb": "neurognode.export.nwb:to_nwb",
         "netcdf": "neurognode.export.netcdf:to_netcdf",
-        "zarr": "neurognode.export.netcdf:to_zarr",
+        "zarr": "neurognode.export.zarr:to_zarr",
         "lfads_hdf5": "neurognode.export.lfads:to_lfads_hdf5",
     },
 }

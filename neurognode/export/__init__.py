@@ -13,7 +13,8 @@ _NAMES = {
     "missing_for_dandi": "neurognode.export.subject",
     "to_netcdf": "neurognode.export.netcdf",
     "from_netcdf": "neurognode.export.netcdf",
-    "to_zarr": "neurognode.export.netcdf",
+    "to_zarr": "neurognode.export.zarr",
+    "from_zarr": "neurognode.export.zarr",
     "to_lfads_hdf5": "neurognode.export.lfads",
 }
 

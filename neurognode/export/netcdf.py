@@ -1,4 +1,4 @@
-"""netCDF and Zarr: what goes in comes out the same."""
+"""netCDF: what goes in comes out the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurognode.errors import MissingExtraError
 from neurognode.export.results import collect
 from neurognode.files import atomic_path
 from neurognode.loaders.guard import reading
@@ -57,7 +56,7 @@ def to_netcdf(
     """
     target = Path(path)
     with atomic_path(target) as temporary:
-        _storable(_gather(data, trials)).to_netcdf(temporary, engine="h5netcdf")
+        storable(gather(data, trials)).to_netcdf(temporary, engine="h5netcdf")
     for name, result in (("verdicts", verdicts), ("portrait", portrait)):
         parts = result if name == "portrait" and isinstance(result, (list, tuple)) else [result]
         for k, part in enumerate(p for p in parts if p is not None):
@@ -75,29 +74,11 @@ def from_netcdf(path: str | os.PathLike[str]) -> xr.Dataset:
         If the file cannot be read.
     """
     with reading(os.fspath(path), "the netCDF file"), xr.open_dataset(path, engine="h5netcdf") as dataset:
-        return _restored(dataset.load())
+        return restored(dataset.load())
 
 
-def to_zarr(
-    path: str | os.PathLike[str],
-    data: Any,
-    trials: xr.Dataset | None = None,
-    verdicts: Any = None,
-    portrait: Any = None,
-    source: Any = None,
-) -> Path:
-    """As `to_netcdf`, into a Zarr folder; needs the extra ``zarr``."""
-    try:
-        import zarr  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("zarr", "zarr") from error
-    target = Path(path)
-    with atomic_path(target) as temporary:
-        _storable(_gather(data, trials)).to_zarr(temporary)
-    return target
-
-
-def _gather(data: Any, trials: xr.Dataset | None) -> xr.Dataset:
+def gather(data: Any, trials: xr.Dataset | None) -> xr.Dataset:
+    """A Dataset of what is to be written: as given, or `trials` with a fit's latents and rates."""
     if isinstance(data, xr.Dataset):
         return data
     if isinstance(data, xr.DataArray) and trials is None:
@@ -117,7 +98,7 @@ def _gather(data: Any, trials: xr.Dataset | None) -> xr.Dataset:
     return out
 
 
-def _storable(dataset: xr.Dataset) -> xr.Dataset:
+def storable(dataset: xr.Dataset) -> xr.Dataset:
     """Complex numbers as pairs, attributes as text, numbers or lists of them."""
     out = dataset.copy()
     for name, variable in dataset.variables.items():
@@ -142,7 +123,8 @@ def _attributes(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _restored(dataset: xr.Dataset) -> xr.Dataset:
+def restored(dataset: xr.Dataset) -> xr.Dataset:
+    """Undo `storable`."""
     for name in list(dataset.variables):
         if dataset[name].attrs.get(_COMPLEX):
             pair = dataset[name]

@@ -31,6 +31,14 @@ def test_trials_round_trip(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_zarr_round_trips_where_it_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    trials = full_trials()
+    back = ng.export.from_zarr(ng.export.to_zarr(tmp_path / "a.zarr", trials))
+    xr.testing.assert_identical(back, trials)
+
+
 def test_complex_numbers_and_odd_attributes_round_trip(tmp_path: Path) -> None:
     values = xr.DataArray(
         np.array([[1 + 2j, 3], [np.nan, -1j]]), dims=("point", "mode"), attrs={"unit": "1/s"}

@@ -35,6 +35,24 @@ def test_zarr_reads_as_hdf5(name: str, data_file: Callable[[str], Path], tmp_pat
     assert ng.open_recording(target).subject == ng.open_recording(source).subject
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_pickled_arrays_are_never_loaded(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    if int(zarr.__version__.split(".")[0]) > 2:
+        pytest.skip("zarr 3 cannot write pickled arrays")
+    numcodecs = pytest.importorskip("numcodecs")
+    root = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    root.attrs["nwb_version"] = "2.6.0"
+    units = root.create_group("units")
+    units.attrs["neurodata_type"] = "Units"
+    units["spike_times"], units["spike_times_index"] = np.arange(0, 9, 0.1), np.array([90])
+    bad = units.create_dataset("quality", shape=(1,), dtype=object, object_codec=numcodecs.Pickle())
+    bad[:] = np.array(["good"], object)
+    recording = ng.open_recording(tmp_path / "a.zarr")
+    assert "quality" not in recording.align([0.0], window=(0, 1), bin_size=0.1).coords
+    assert any("pickled objects" in note for note in recording.notes)
+
+
 def test_without_the_extra_the_message_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,5 +101,19 @@ class ZarrNode(Node):
 
     def read(self, selection: Any = ()) -> np.ndarray:
         with reading(self.where, "the data"):
+            if any("pickle" in str(codec).lower() for codec in _codecs(self.item)):
+                raise RecordingError("The data are pickled objects, which are never loaded", where=self.where)
             check_bytes(int(np.prod(self.item.shape, dtype=object)) * self.item.dtype.itemsize, self.where)
             return strings(np.asarray(self.item[selection if selection != () else ...]))
+
+
+def _codecs(item: Any) -> list[Any]:
+    """Everything that is done to an array's bytes when they are read, in any version of zarr."""
+    found: list[Any] = []
+    for name in ("filters", "compressor", "compressors", "serializer"):
+        try:
+            value = getattr(item, name, None)
+        except TypeError:
+            continue
+        found += list(value) if isinstance(value, (list, tuple)) else [value]
+    return found
