@@ -29,8 +29,13 @@ class NWBZarr(Loader):
             import zarr
         except ImportError as error:
             raise MissingExtraError("zarr", "zarr") from error
-        with reading(probe.name, "the Zarr folder"):
-            root = ZarrNode(zarr.open(str(probe.path), mode="r"), "/", probe.name, [])
+        try:
+            with reading(probe.name, "the Zarr folder"):
+                root = ZarrNode(zarr.open(str(probe.path), mode="r"), "/", probe.name, [])
+        except RecordingError as error:
+            newer = int(zarr.__version__.split(".")[0]) >= 3
+            hint = "hdmf-zarr writes for zarr 2: pip install 'zarr<3' reads it." if newer else error.hint
+            raise RecordingError(error.what, where=error.where, hint=hint) from error
         if not looks_like_nwb(root):
             raise RecordingError("The Zarr folder is not NWB", where=probe.name)
         contents = read_nwb(root)
