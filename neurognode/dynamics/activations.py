@@ -38,16 +38,32 @@ def _softplus(u: Tensor) -> Tensor:
     return torch.logaddexp(u, torch.zeros((), dtype=u.dtype, device=u.device))
 
 
+def _tanh_derivative(u: Tensor) -> Tensor:
+    return 1 - torch.tanh(u) ** 2
+
+
+def _relu_derivative(u: Tensor) -> Tensor:
+    return (u > 0).to(u.dtype)
+
+
+def _sigmoid_derivative(u: Tensor) -> Tensor:
+    return torch.sigmoid(u) * torch.sigmoid(-u)
+
+
+def _identity(u: Tensor) -> Tensor:
+    return u
+
+
 ACTIVATIONS: dict[str, Activation] = {
     a.name: a
     for a in (
-        Activation("tanh", torch.tanh, lambda u: 1 - torch.tanh(u) ** 2),
-        Activation("relu", torch.relu, lambda u: (u > 0).to(u.dtype)),
+        Activation("tanh", torch.tanh, _tanh_derivative),
+        Activation("relu", torch.relu, _relu_derivative),
         Activation("silu", torch.nn.functional.silu, _silu_derivative),
         Activation("softplus", _softplus, torch.sigmoid),
         Activation("gelu", torch.nn.functional.gelu, _gelu_derivative),
-        Activation("sigmoid", torch.sigmoid, lambda u: torch.sigmoid(u) * torch.sigmoid(-u)),
-        Activation("identity", lambda u: u, torch.ones_like),
+        Activation("sigmoid", torch.sigmoid, _sigmoid_derivative),
+        Activation("identity", _identity, torch.ones_like),
     )
 }
 

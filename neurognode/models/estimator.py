@@ -72,6 +72,9 @@ class LatentDynamics(BaseEstimator):
         Share of the training trials kept back to choose the checkpoint.
     n_samples : int
         Posterior samples behind `transform` and `predict`; 0 follows the path of conditional means.
+    refine_steps : int
+        Gradient steps by which `transform` and `predict` improve the first state of a free run on the trial at
+        hand; 0 trusts the encoder. May be changed after the fit.
     bin_size : float
         Seconds per bin of bare arrays; `Trials` know their own.
     random_state : int or Generator, optional
@@ -142,6 +145,7 @@ class LatentDynamics(BaseEstimator):
         weight_decay: float | None = None,
         validation_fraction: float = 0.15,
         n_samples: int = 16,
+        refine_steps: int = 0,
         bin_size: float = 0.01,
         random_state: int | np.random.Generator | None = None,
         device: str = "auto",
@@ -176,6 +180,7 @@ class LatentDynamics(BaseEstimator):
         self.weight_decay = weight_decay
         self.validation_fraction = validation_fraction
         self.n_samples = n_samples
+        self.refine_steps = refine_steps
         self.bin_size = bin_size
         self.random_state = random_state
         self.device = device

@@ -200,6 +200,7 @@ def _check_settings(model: LatentDynamics) -> None:
         ("max_steps", 1),
         ("batch_size", 1),
         ("n_samples", 0),
+        ("refine_steps", 0),
         ("substeps", 1),
     ):
         value = getattr(model, name)

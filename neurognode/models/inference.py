@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurognode.models.data import Batch, TrialTensors
 from neurognode.models.network import LatentNetwork
+from neurognode.models.refinement import start_shift
 from neurognode.training.devices import cpu_threads
 from neurognode.training.randomness import seeded, stream
 
@@ -18,7 +19,12 @@ _ROWS = 512
 
 
 def posterior(
-    network: LatentNetwork, data: TrialTensors, n_samples: int, seed: int, reduce: bool = True
+    network: LatentNetwork,
+    data: TrialTensors,
+    n_samples: int,
+    seed: int,
+    reduce: bool = True,
+    refine_steps: int = 0,
 ) -> dict[str, np.ndarray]:
     """States, location and expected signal of every trial.
 
@@ -35,6 +41,8 @@ def posterior(
     reduce : bool
         Average over samples (standard deviations of states and expectation are then given too); otherwise the
         first axis of every array is the sample.
+    refine_steps : int
+        Steps by which the first state of a free run is improved; see `neurognode.models.refinement`.
 
     Returns
     -------
@@ -47,7 +55,7 @@ def posterior(
     network.eval()
     with torch.no_grad(), cpu_threads(1), seeded(stream(seed, 3)):
         for batch in _pieces(data, max(_ROWS // max(n_samples, 1), 1)):
-            for name, value in _draw(network, batch, n_samples, reduce).items():
+            for name, value in _draw(network, batch, n_samples, reduce, refine_steps).items():
                 full = np.full((*value.shape[:-2], n_bins, value.shape[-1]), np.nan, np.float32)
                 full[..., : value.shape[-2], :] = value.numpy()
                 found.setdefault(name, []).append(full)
@@ -60,9 +68,13 @@ def _pieces(data: TrialTensors, size: int) -> Iterator[Batch]:
         yield data.batch(torch.arange(start, min(start + size, len(data))))
 
 
-def _draw(network: LatentNetwork, batch: Batch, n_samples: int, reduce: bool) -> dict[str, Tensor]:
+def _draw(
+    network: LatentNetwork, batch: Batch, n_samples: int, reduce: bool, refine_steps: int
+) -> dict[str, Tensor]:
     draws = max(n_samples, 1)
-    found = network.infer(batch, noise=1.0 if n_samples else 0.0, repeats=draws)
+    free = network.path.diffusion is None or network.noise_factor == 0
+    shift = start_shift(network, batch, refine_steps) if free and refine_steps else None
+    found = network.infer(batch, noise=1.0 if n_samples else 0.0, repeats=draws, start_shift=shift)
     expected = network.session(batch.session).likelihood.expected(found.location)
     parts = {"states": found.states, "expected": expected}
     if found.inputs is not None:

@@ -157,6 +157,7 @@ class LatentNetwork(nn.Module):
         noise: float = 1.0,
         noise_factor: float | None = None,
         repeats: int = 1,
+        start_shift: Tensor | None = None,
     ) -> Inferred:
         """Run encoder, dynamics and readout once.
 
@@ -172,6 +173,8 @@ class LatentNetwork(nn.Module):
             Factor on the process noise; that of the fitted model by default.
         repeats : int
             Independent samples of every trial; the first axis of the results is then (repeats * B).
+        start_shift : Tensor, (B, N), optional
+            Added to the first states; see `neurognode.models.refinement`.
         """
         session, valid = self.session(batch.session), valid_bins(batch)
         features = self.encoder(session.shown(batch, hidden, hide), batch.lengths)
@@ -181,6 +184,7 @@ class LatentNetwork(nn.Module):
             inputs = None if inputs is None else inputs.repeat(repeats, 1, 1)
             when = None if when is None else when.repeat(repeats)
             lengths = None if lengths is None else lengths.repeat(repeats)
+            start_shift = None if start_shift is None else start_shift.repeat(repeats, 1)
         timing: dict[str, Any] = {"lengths": lengths, "stride": self.encoder.stride, "noise": noise}
         divergence = features.new_zeros(len(features))
         inferred = None
@@ -188,9 +192,17 @@ class LatentNetwork(nn.Module):
             inferred, divergence = self.inferred(features, valid, **timing)
             inputs = inferred if inputs is None else torch.cat([inputs, inferred], -1)
         factor = self.noise_factor if noise_factor is None else noise_factor
-        path = self.path(features, valid, inputs, noise_factor=factor, **timing)
+        path = self.path(features, valid, inputs, noise_factor=factor, start_shift=start_shift, **timing)
         location = session.location(path.states, when)
         return Inferred(path.states, location, path.divergence + divergence, inferred)
+
+    def mean_inputs(self, batch: Batch, features: Tensor) -> Tensor | None:
+        """External inputs and the posterior means of the inferred ones, (B, T, I), None if there are neither."""
+        if self.inferred is None:
+            return batch.inputs
+        timing: dict[str, Any] = {"lengths": batch.lengths, "stride": self.encoder.stride, "noise": 0.0}
+        inferred = self.inferred(features, valid_bins(batch), **timing)[0]
+        return inferred if batch.inputs is None else torch.cat([batch.inputs, inferred], -1)
 
 
 def valid_bins(batch: Batch) -> Tensor:

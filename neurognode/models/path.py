@@ -80,6 +80,7 @@ class LatentPath(nn.Module):
         stride: int = 1,
         noise: float = 1.0,
         noise_factor: float = 1.0,
+        start_shift: Tensor | None = None,
     ) -> Path:
         """Sample the posterior.
 
@@ -99,11 +100,15 @@ class LatentPath(nn.Module):
             1 to sample; 0 for the path on which every state is the mean given the one before.
         noise_factor : float
             Factor on the process noise, for annealing it away.
+        start_shift : Tensor, (B, N), optional
+            Added to the first states.
         """
         target, root = self.first(features[:, 0])
         message = conditional(target, root, self.start.std)
         divergence = message.divergence(self.start.mean) * valid[:, 0]
         h0 = _draw(message, self.start.mean.expand_as(message.target), noise)
+        if start_shift is not None:
+            h0 = h0 + start_shift
         if self.later is None or noise_factor == 0:
             return Path(self.rollout(h0, valid.shape[1], inputs), divergence)
         linear = interpolated(self.later.linear(features), valid.shape[1], stride, lengths)

@@ -12,7 +12,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "process_noise": True,
         "inferred_inputs": 0,
         "kl_weight": 1.0,
-        "coordinated_dropout": 0.25,
+        "coordinated_dropout": 0.0,
         "learning_rate": 5e-3,
         "weight_decay": 1e-4,
         "max_steps": 2000,

@@ -200,10 +200,16 @@ class TaskNetwork(BaseEstimator):
         return self._run(inputs, times, member)[0].numpy()
 
     def predict(
-        self, inputs: Any, *, times: np.ndarray | None = None, member: int | None = None
+        self,
+        inputs: Any,
+        *,
+        mask: np.ndarray | None = None,
+        times: np.ndarray | None = None,
+        member: int | None = None,
     ) -> np.ndarray:
-        """Outputs (trial, time, D), or class numbers (trial,) for classification."""
-        _, outputs, data = self._run(inputs, times, member)
+        """Outputs (trial, time, D), or class numbers (trial,) for classification, read where `mask` ends."""
+        given = inputs if mask is None else prepare(inputs, None, mask, times, self.loss)
+        _, outputs, data = self._run(given, times, member)
         if self.loss == "mse":
             return outputs.numpy()
         return outputs[torch.arange(len(outputs)), data.last()].argmax(-1).numpy()

@@ -60,7 +60,7 @@ def labelled(trials: xr.Dataset, values: np.ndarray, last: str, names: Any, name
 def transform(model: LatentDynamics, recording: Any, session: int = 0) -> xr.DataArray:
     """Posterior mean latents; see `LatentDynamics.transform`."""
     trials, tensors, inside = prepare(model, recording, session)
-    found = posterior(model.network_, tensors, model.n_samples, model.seed_)
+    found = posterior(model.network_, tensors, model.n_samples, model.seed_, refine_steps=model.refine_steps)
     states = np.where(inside[:, :, None], found["states"], np.nan)
     latents = labelled(trials, states, "latent", np.arange(states.shape[2]), "latents")
     if "states_std" in found:
@@ -72,7 +72,7 @@ def transform(model: LatentDynamics, recording: Any, session: int = 0) -> xr.Dat
 def predict(model: LatentDynamics, recording: Any, session: int = 0) -> xr.DataArray:
     """Expected rates or signal; see `LatentDynamics.predict`."""
     trials, tensors, inside = prepare(model, recording, session)
-    found = posterior(model.network_, tensors, model.n_samples, model.seed_)
+    found = posterior(model.network_, tensors, model.n_samples, model.seed_, refine_steps=model.refine_steps)
     return _rates(model, trials, np.where(inside[:, :, None], found["expected"], np.nan), session)
 
 
@@ -122,7 +122,9 @@ def sample(
     if prior:
         states = _prior_states(model, tensors, n_samples)
     else:
-        states = posterior(network, tensors, n_samples, model.seed_, reduce=False)["states"]
+        states = posterior(
+            network, tensors, n_samples, model.seed_, reduce=False, refine_steps=model.refine_steps
+        )["states"]
     outside = ~inside[None, :, :, None]
     if what == "latents":
         names = np.arange(states.shape[-1])
