@@ -187,19 +187,30 @@ def _fill(
     missing: Callable[[np.ndarray], np.ndarray],
 ) -> None:
     """Interpolate `out` where it is missing, between finite samples no further apart than `gap`."""
-    for channel in range(samples.shape[1]):
-        need = missing(out[:, channel])
-        known = np.isfinite(samples[:, channel])
-        if not need.any() or known.sum() < 2:
-            continue
-        t, x = times[known], samples[known, channel]
-        after = np.searchsorted(t, centres[need], side="left")
-        inner = (after > 0) & (after < len(t))
-        exact = (after < len(t)) & (t[np.minimum(after, len(t) - 1)] == centres[need])
-        a, b = np.clip(after - 1, 0, len(t) - 1), np.clip(after, 0, len(t) - 1)
-        width = t[b] - t[a]
-        share = np.where(width > 0, (centres[need] - t[a]) / np.where(width > 0, width, 1), 0)
-        values = x[a] + share * (x[b] - x[a])
-        values = np.where(exact, x[b], values)
-        good = (inner & (width <= gap)) | exact
-        out[np.flatnonzero(need)[good], channel] = values[good]
+    need = missing(out)
+    if not need.any():
+        return
+    known = np.isfinite(samples)
+    if known.all():
+        rows = need.any(axis=1)
+        values = _between(times, samples, centres[rows], gap)
+        out[rows] = np.where(need[rows], values, out[rows])
+        return
+    for channel in np.flatnonzero(need.any(axis=0)):
+        rows, seen = need[:, channel], known[:, channel]
+        values = _between(times[seen], samples[seen, channel : channel + 1], centres[rows], gap)
+        out[rows, channel] = values[:, 0]
+
+
+def _between(times: np.ndarray, samples: np.ndarray, at: np.ndarray, gap: float) -> np.ndarray:
+    """Values at some times, (n, channels); NaN where the samples on both sides are further apart than `gap`."""
+    if len(times) < 2:
+        return np.full((len(at), samples.shape[1]), np.nan, samples.dtype)
+    after = np.searchsorted(times, at, side="left")
+    low, high = np.clip(after - 1, 0, len(times) - 1), np.clip(after, 0, len(times) - 1)
+    width = times[high] - times[low]
+    share = np.where(width > 0, (at - times[low]) / np.where(width > 0, width, 1), 0)[:, None]
+    exact = (after < len(times)) & (times[high] == at)
+    values = np.where(exact[:, None], samples[high], samples[low] + share * (samples[high] - samples[low]))
+    good = ((after > 0) & (after < len(times)) & (width <= gap)) | exact
+    return np.where(good[:, None], values, np.nan)
