@@ -15,6 +15,7 @@ BUILTINS: dict[str, dict[str, str]] = {
         "nwb": "neurognode.loaders.formats.nwb:NWB",
         "netcdf": "neurognode.loaders.formats.netcdf:NetCDF",
         "lfads": "neurognode.loaders.formats.lfads:LFADS",
+        "nlb": "neurognode.loaders.formats.nlb:NLB",
         "hdf5": "neurognode.loaders.formats.mapped:HDF5",
         "npz": "neurognode.loaders.formats.npz:Npz",
         "nwb_zarr": "neurognode.loaders.formats.zarr:NWBZarr",

@@ -31,6 +31,29 @@ def test_findr_archive(tmp_path: Path) -> None:
     assert trials.sizes["input"] == 2
 
 
+def test_nlb_files_join_held_in_and_held_out_units(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    with h5py.File(tmp_path / "mc_maze.h5", "w") as file:
+        for split, n in (("train", 5), ("eval", 3)):
+            file[f"{split}_spikes_heldin"] = rng.poisson(0.3, (n, 20, 6)).astype(float)
+        file["train_spikes_heldout"] = rng.poisson(0.3, (5, 20, 2)).astype(float)
+        file["train_spikes_heldin_forward"] = rng.poisson(0.3, (5, 4, 6)).astype(float)
+        held_in = file["eval_spikes_heldin"][:]
+        held_out = file["train_spikes_heldout"][:]
+    trials = ng.open_recording(tmp_path / "mc_maze.h5").align()
+    assert dict(trials.sizes) == {"trial": 8, "time": 24, "unit": 8}
+    assert trials.attrs["bin_size"] == 0.005
+    np.testing.assert_array_equal(trials["counts"].values[5:, :20, :6], held_in)
+    np.testing.assert_array_equal(trials["counts"].values[:5, :20, 6:], held_out)
+    seen = ng.trials.observed(trials)
+    assert not seen[5:, :, 6:].any()
+    assert not seen[5:, 20:].any()
+    assert seen[:5, :20].all()
+    assert trials["held_out"].values.tolist() == [False] * 6 + [True] * 2
+    inner = ng.open_recording(tmp_path / "mc_maze.h5").align(units="held_out == 0", trials="split == 'eval'")
+    assert dict(inner.sizes) == {"trial": 3, "time": 24, "unit": 6}
+
+
 def test_an_archive_of_pickles_or_without_trials_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", spikes=np.array([{}, {}], object), x=np.zeros(3))
     with pytest.raises(RecordingError, match="holds no trials"):
