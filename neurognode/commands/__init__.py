@@ -11,6 +11,9 @@ def register(app: typer.Typer) -> None:
     from neurognode.commands.fit import fit
     from neurognode.commands.inspect import inspect
     from neurognode.commands.stages import compare, evaluate, export, interpret, report
+    from neurognode.commands.sweep import sweep
 
-    for command in (inspect, fit, evaluate, interpret, compare, report, export, demo):
+    for command in (inspect, fit, evaluate, interpret, compare, report, export):
         app.command()(command)
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(sweep)
+    app.command()(demo)

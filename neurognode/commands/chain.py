@@ -57,7 +57,7 @@ def run_chain(
     from neurognode.loaders import open_recording
     from neurognode.runs.prepare import cut
 
-    config = _config(chosen)
+    config = validated(chosen)
     compares = config.model.members >= ENOUGH
     steps = Steps(2 if only_fit else 6 + compares)
     source = config.recording
@@ -80,7 +80,8 @@ def run_chain(
     return run
 
 
-def _config(chosen: dict[str, Any]) -> Any:
+def validated(chosen: dict[str, Any]) -> Any:
+    """The `RunConfig` of nested dicts; a ValueError names the part that is wrong."""
     import pydantic
 
     from neurognode.runs import RunConfig

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +38,7 @@ def fit(
     behavior: Annotated[
         list[str] | None, typer.Option(help="Behaviour to decode; repeat or use commas.")
     ] = None,
+    angles: Annotated[str | None, typer.Option(help="Angles of behaviour: angle, or cos_sin.")] = None,
     condition: Annotated[
         str | None, typer.Option(help="Trial column that groups and colours trials.")
     ] = None,
@@ -77,50 +79,72 @@ def fit(
 
     Files that are already cut into trials (LFADS HDF5) need no --align.
     """
+    options = dict(locals())
     from neurognode.commands.chain import run_chain
     from neurognode.errors import one_of
 
     if only is not None:
         one_of(only, ["fit"], "only")
-    chosen = _configuration(config, resume, out, recording, format_)
-    shares = given(test=test, held_out=held_out, by=split_by, seed=seed)
-    cutting = _alignment(
-        align, chop, offset=offset, window=window, bin_size=bin_size, within=within, table=table,
-        trials=trials, units=units, signal=signal, inputs=several(inputs), behavior=several(behavior),
-    )  # fmt: skip
-    arguments = settings(set_) | given(
-        latent_dim=latent_dim, preset=preset, dynamics=dynamics, encoder=encoder, likelihood=likelihood,
-        max_steps=max_steps, max_seconds=max_seconds, device=device,
-    )  # fmt: skip
-    _update(
-        chosen,
-        shares,
-        cutting,
-        arguments,
-        given(members=members),
-        given(condition=condition, control=control, seed=seed),
-    )
+    chosen = configuration(options)
     if not resume:
         chosen["command"] = shlex.join(["neurognode", *(context.obj or [])])
     target = out if out is not None else Path(default_out(str(chosen["recording"]["path"])))
     run_chain(chosen, target, resume=resume, only_fit=only == "fit", progress=not quiet)
 
 
-def _configuration(
-    config: Path | None, resume: bool, out: Path | None, recording: str | None, format_: str | None
-) -> dict[str, Any]:
-    """The configuration to start from, as nested dicts."""
+ALIGNING = (
+    "offset",
+    "window",
+    "bin_size",
+    "within",
+    "table",
+    "trials",
+    "units",
+    "signal",
+    "inputs",
+    "behavior",
+    "angles",
+)
+MODELLING = (
+    "latent_dim", "preset", "dynamics", "encoder", "likelihood", "max_steps", "max_seconds", "device",
+)  # fmt: skip
+
+
+def configuration(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The `RunConfig`, as nested dicts, of the options of `fit`.
+
+    Parameters
+    ----------
+    options : mapping
+        Every argument of `fit` by name; what is None was not given.
+    """
+    start = _start(options)
+    split = {name: options[key] for name, key in (("test", "test"), ("held_out", "held_out"), ("by", "split_by"),
+                                                  ("seed", "seed"))}  # fmt: skip
+    start["split"] = start.get("split", {}) | given(**split)
+    _set_alignment(start, options)
+    model = start.setdefault("model", {})
+    arguments = settings(options["set_"]) | given(**{name: options[name] for name in MODELLING})
+    model["arguments"] = model.get("arguments", {}) | arguments
+    model.update(given(members=options["members"]))
+    start.update(given(**{name: options[name] for name in ("condition", "control", "seed")}))
+    return start
+
+
+def _start(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration to start from: that of another run, or an empty one."""
     from neurognode.runs import RunConfig
 
-    if resume:
+    config, out = options["config"], options["out"]
+    if options["resume"]:
         if out is None:
             raise ValueError("--resume needs --out RUN, the run folder to go on with.")
         config = config or out / "config.yaml"
     start = RunConfig.load(config).model_dump() if config is not None else {"recording": {"path": ""}}
-    if recording is not None:
-        start["recording"] = {"path": str(recording)}
-    if format_ is not None:
-        start["recording"]["format"] = format_
+    if options["recording"] is not None:
+        start["recording"] = {"path": str(options["recording"])}
+    if options["format_"] is not None:
+        start["recording"]["format"] = options["format_"]
     if not start["recording"]["path"]:
         raise ValueError(
             "Name the recording to fit: neurognode fit REC --align EVENT ...; see neurognode fit --help."
@@ -128,34 +152,24 @@ def _configuration(
     return start
 
 
-def _alignment(align: str | None, chop: float | None, **options: Any) -> dict[str, Any]:
-    """The part ``alignment`` of a configuration; empty if nothing of it was given."""
-    arguments = given(**options)
-    if align is not None and chop is not None:
+def _set_alignment(start: dict[str, Any], options: Mapping[str, Any]) -> None:
+    arguments = given(**{name: options[name] for name in ALIGNING})
+    if options["align"] is not None and options["chop"] is not None:
         raise ValueError("Give --align or --chop, not both.")
     if "window" in arguments:
         arguments["window"] = [number_or_text(end) for end in arguments["window"]]
     if "bin_size" in arguments:
         arguments["bin_size"] = number_or_text(arguments["bin_size"])
-    if chop is not None:
-        return {"how": "chop", "arguments": arguments | {"window": chop}}
-    if align is not None:
-        return {"how": "align", "arguments": {"event": align} | arguments}
-    return {"arguments": arguments} if arguments else {}
-
-
-def _update(
-    start: dict[str, Any], shares: dict, cutting: dict, arguments: dict, members: dict, others: dict
-) -> None:
-    start["split"] = start.get("split", {}) | shares
-    before = start.get("alignment", {})
-    start["alignment"] = before | cutting
-    if "arguments" in cutting and "how" not in cutting:
-        start["alignment"]["arguments"] = before.get("arguments", {}) | cutting["arguments"]
-    model = start.setdefault("model", {})
-    model["arguments"] = model.get("arguments", {}) | arguments
-    model.update(members)
-    start.update(others)
+    for name in ("inputs", "behavior"):
+        if name in arguments:
+            arguments[name] = several(arguments[name])
+    before = start.setdefault("alignment", {})
+    if options["chop"] is not None:
+        before.update(how="chop", arguments=arguments | {"window": options["chop"]})
+    elif options["align"] is not None:
+        before.update(how="align", arguments={"event": options["align"]} | arguments)
+    else:
+        before["arguments"] = before.get("arguments", {}) | arguments
 
 
 def default_out(recording: str) -> str:

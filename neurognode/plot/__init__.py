@@ -18,6 +18,7 @@ _HOMES = {
     "eigenvalues": "spectrum",
     "spectrum_along": "spectrum",
     "history": "training",
+    "scores_over": "sweeps",
     "decoding_over_time": "accuracy",
 }
 __all__ = list(_HOMES)

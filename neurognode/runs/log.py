@@ -12,6 +12,10 @@ LOGGER = logging.getLogger("neurognode")
 LOGGER.addHandler(logging.NullHandler())
 
 
+class Paused(Exception):
+    """Raised by a listener to stop a fit that goes on later from its checkpoint."""
+
+
 @contextlib.contextmanager
 def logging_to(path: str | os.PathLike[str]) -> Iterator[logging.Logger]:
     """Append what happens inside the block to a file, with times; warnings and the final error too.
@@ -41,6 +45,9 @@ def logging_to(path: str | os.PathLike[str]) -> Iterator[logging.Logger]:
         yield LOGGER
     except KeyboardInterrupt:
         LOGGER.warning("Interrupted.")
+        raise
+    except Paused as pause:
+        LOGGER.info("%s", pause)
         raise
     except Exception as error:
         LOGGER.exception("%s: %s", type(error).__name__, error)

@@ -25,7 +25,7 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
 def test_help_is_fast_and_names_every_command() -> None:
     code = "import sys; from neurognode.cli import run; run(['--help']); print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for name in ("inspect", "fit", "evaluate", "interpret", "compare", "report", "export", "demo"):
+    for name in ("inspect", "fit", "evaluate", "interpret", "compare", "report", "export", "sweep", "demo"):
         assert name in out
     assert out.strip().endswith("False"), "looking at the help must not import torch"
 
