@@ -16,6 +16,10 @@ from neurognode.interpret.agreements import agreement
 from neurognode.trials import make_trials
 
 
+WORSE = 0.75
+"""Members whose validation score is below this share of the best one's have not learned the data."""
+
+
 def compare(
     fits: Any,
     trials: Any,
@@ -31,7 +35,8 @@ def compare(
 ) -> Verdicts:
     """Test hypotheses about the dynamics of a recorded population.
 
-    For every member of the ensemble a portrait is drawn and every hypothesis's demands are checked on it. A
+    Members whose score on held-out trials is below three quarters of the best one's are left out first. For every
+    other member of the ensemble a portrait is drawn and every hypothesis's demands are checked on it. A
     hypothesis is supported if at least 80 % of members say so, its statistic exceeds that of surrogates
     (corrected over hypotheses after Holm), and no hypothesis that excludes it is supported too.
 
@@ -81,10 +86,9 @@ def compare(
         kind = getattr(members[0], "activity_kind_", "counts")
         trials = make_trials(np.asarray(trials), bin_size=float(members[0].bin_size_), kind=kind)
     chosen = hypotheses_named(hypotheses)
+    members, reference, notes = _good_enough(members, int(getattr(fits, "reference_", 0)))
     seen = list(views or views_of(members, trials, random_state=random_state, told=told, inputs=inputs))
-    reference = min(int(getattr(fits, "reference_", 0)), len(members) - 1)
     nulls: dict[str, Null] = {}
-    notes = []
     if n_rescored:
         nulls |= rescored(members[reference], seen[reference], trials, chosen, n_rescored, random_state, told)
     if n_refits:
@@ -97,6 +101,21 @@ def compare(
         notes.append("No null was run; nothing can be supported without one.")
         nulls = {name: Null("no null", float("nan"), np.empty(0)) for name in chosen}
     return judge(seen, chosen, nulls, field_agreement=_field_agreement(seen, reference), notes=notes)
+
+
+def _good_enough(members: list[Any], reference: int) -> tuple[list[Any], int, list[str]]:
+    """Members that predict held-out activity nearly as well as the best, the reference's place among them, notes."""
+    scores = np.array([float(getattr(member, "validation_score_", np.nan)) for member in members])
+    best = np.nanmax(scores) if np.isfinite(scores).any() else np.nan
+    if not best > 0:
+        return members, min(reference, len(members) - 1), []
+    kept = np.flatnonzero(~(scores < WORSE * best))
+    place = (
+        int(np.flatnonzero(kept == reference)[0]) if reference in kept else int(np.nanargmax(scores[kept]))
+    )
+    left_out = len(members) - len(kept)
+    words = f"{left_out} of {len(members)} members predict held-out activity much worse than the best and were left out."
+    return [members[k] for k in kept], place, [words] if left_out else []
 
 
 def _field_agreement(views: list[Any], reference: int) -> float:

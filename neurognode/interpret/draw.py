@@ -19,7 +19,7 @@ from neurognode.interpret.precision import Precision, drift_precision, residual_
 from neurognode.interpret.region import Region, visited_region
 from neurognode.interpret.rollouts import Behaviour, behaviour
 from neurognode.interpret.roots import Roots, find_roots, starting_points
-from neurognode.interpret.separation import Connections, basins, connections
+from neurognode.interpret.separation import Connections, connections, nearest_attractor
 from neurognode.interpret.slow import slow_manifold
 from neurognode.interpret.stability import FixedPoints, linearise
 from neurognode.interpret.survival import step_survival
@@ -292,9 +292,8 @@ def _fixed_points(task: _Task, roll: Behaviour) -> FixedPoints:
 def _basin_shares(task: _Task, fixed: FixedPoints, roll: Behaviour) -> np.ndarray:
     shares = np.zeros(len(fixed))
     wells = np.flatnonzero(fixed.stable & fixed.isolated)
-    states = roll.paths[:, 0]
-    if len(wells) and len(states):
-        reached = basins(task.flow, task.region, fixed.points[wells], states, 2 * task.horizon)
+    if len(wells):
+        reached = nearest_attractor(task.region, fixed.points[wells], roll.ends)
         for k, well in enumerate(wells):
             shares[well] = float((reached == k).mean())
     return shares

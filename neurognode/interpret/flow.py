@@ -12,8 +12,8 @@ import torch
 Diffusion = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """States (n, N) and standard normal draws (n, N) -> noise (n, N) in latent units per sqrt(s)."""
 
-STEP = 0.25
-"""A step of the built-in Runge-Kutta method times the fastest rate met in the visited region."""
+STEP, LARGEST_STEP = 0.6, 1.5
+"""A step of the built-in Runge-Kutta method times the rate that 95 % of states stay below, and times the fastest."""
 
 
 class Flow:
@@ -123,13 +123,14 @@ class Flow:
         return torch.cat(parts).numpy() if parts else np.empty((0, self.dim, self.dim))
 
     def time_step(self, states: np.ndarray, duration: float) -> float:
-        """A step in seconds that resolves the fastest rate met at `states`; a map has its own."""
+        """A step in seconds that resolves the rates met at `states`; a map has its own."""
         if self.is_map:
             return self.map_step
-        jacobian = self.jacobian(states[:: max(1, len(states) // 200)])
-        jacobian = jacobian[np.isfinite(jacobian).all((1, 2))]
-        fastest = np.abs(np.linalg.eigvals(jacobian)).max() if len(jacobian) else 0.0
-        return float(np.clip(STEP / max(fastest, 1e-12), duration / 20000, duration / 40))
+        rates = np.abs(self.rates(states[:: max(1, len(states) // 200)])).max(1)
+        rates = rates[np.isfinite(rates)]
+        usual, fastest = (np.percentile(rates, 95), rates.max()) if len(rates) else (0.0, 0.0)
+        step = min(STEP / max(usual, 1e-12), LARGEST_STEP / max(fastest, 1e-12))
+        return float(np.clip(step, duration / 20000, duration / 200))
 
     @torch.no_grad()
     def path(

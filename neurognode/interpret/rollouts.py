@@ -132,16 +132,19 @@ def behaviour(
     noisy = np.full_like(starts, np.nan)
     if diffusion is not None and finite.any():
         options = {"step": step, "limit": reach}
-        pushed = flow.end(paths[finite, -1], trial_length, diffusion=diffusion, rng=rng, **options)
+        noise = {"diffusion": diffusion, "rng": rng, "limit": reach, "step": step / 2}
+        pushed = flow.end(paths[finite, -1], trial_length, **noise)
         noisy[finite] = flow.end(pushed, trial_length, **options)
+    travel = _travel(region, paths, finite)
     return Behaviour(
         times, paths, labels, noisy,
         diverged=float(1 - finite.mean()),
         leaving=float(1 - region.inside(paths[finite, -1]).mean()) if finite.any() else 1.0,
         spread=_spread(region, paths, finite, GRID // 2), spread_end=_spread(region, paths, finite, GRID),
-        travel=_travel(region, paths, finite), drift=_displacement(region, paths, finite),
+        travel=travel,
+        drift=_displacement(region, paths, finite),
         n_clusters=n_clusters, width=width, balance=balance,
-        switching=_switching(flow, region, paths[:, -1], noisy, finite, trial_length, step),
+        switching=_switching(flow, region, paths[:, -1], noisy, finite, trial_length, step, travel),
     )  # fmt: skip
 
 
@@ -191,11 +194,14 @@ def _switching(
     finite: np.ndarray,
     length: float,
     step: float,
+    moving: float,
 ) -> float:
     kept = finite & np.isfinite(noisy).all(1)
     if not kept.any():
         return float("nan")
-    undisturbed = flow.end(flow.end(ends[kept], length, step=step), length, step=step)
+    undisturbed = ends[kept]
+    if moving > 0.02:
+        undisturbed = flow.end(undisturbed, 2 * length, step=step)
     gap = np.linalg.norm(region.measure(noisy[kept]) - region.measure(undisturbed), axis=1)
     lost = finite.sum() - kept.sum()
     return float(((gap > AWAY * region.diameter).sum() + lost) / finite.sum())

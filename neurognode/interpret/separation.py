@@ -49,10 +49,15 @@ def basins(
     >>> basins(Flow(circuit.field), region, wells, wells, 1.0).tolist()
     [0, 1]
     """
-    if not len(attractors):
-        return np.full(len(states), -1)
     reach = 10 * np.linalg.norm(region.upper - region.lower)
-    ends = region.measure(flow.end(states, duration, limit=reach))
+    return nearest_attractor(region, attractors, flow.end(states, duration, limit=reach))
+
+
+def nearest_attractor(region: Region, attractors: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Index of the attractor (A, N) that each end point (n, N) lies at (10 % of the diameter), -1 for none."""
+    if not len(attractors):
+        return np.full(len(ends), -1)
+    ends = region.measure(ends)
     distance = np.linalg.norm(ends[:, None] - region.measure(attractors)[None], axis=2)
     distance = np.where(np.isfinite(distance), distance, np.inf)
     nearest = np.argmin(distance, axis=1)
