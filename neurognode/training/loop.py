@@ -299,9 +299,9 @@ class _Run:
 
     def _validated(self, metrics: dict[str, float]) -> dict[str, float]:
         entry = {
+            **metrics,
             "step": self.step,
             "seconds": self._seconds(),
-            **metrics,
             "bad_steps": self.outcome.bad_steps,
         }
         if self.bad_in_a_row == 0:
