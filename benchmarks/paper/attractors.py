@@ -10,7 +10,7 @@ import torch
 from benchmarks.paper.networks import network
 from benchmarks.paper.scale import Scale
 from benchmarks.paper.store import Store
-from neurognode.dynamics import integrate
+from neurognode.dynamics import VectorField, integrate
 from neurognode.models import TaskNetwork
 from neurognode.synthetic import tasks
 
@@ -116,13 +116,12 @@ def _quiet_states(net: TaskNetwork, test: Any, n_states: int = 200) -> np.ndarra
     return rng.permutation(states[quiet])[:n_states]
 
 
-class _Open(torch.nn.Module):
+class _Open(VectorField):
     """The same flow with its gate held open."""
 
     def __init__(self, field: Any) -> None:
-        super().__init__()
-        self.inner, self.input_dim = field, field.input_dim
-        self.latent_dim, self.members, self.bound = field.latent_dim, None, None
+        super().__init__(field.latent_dim, field.input_dim)
+        self.inner = field
 
     def forward(self, h: torch.Tensor, x: torch.Tensor | None = None) -> torch.Tensor:
         return (self.inner.drift(h, x) - h) / self.inner.tau

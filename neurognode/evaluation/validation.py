@@ -101,7 +101,7 @@ def cross_validate(
     """
     from sklearn.base import clone
 
-    from neurognode.evaluation.evaluate import evaluate
+    from neurognode.evaluation.scoring import evaluate
 
     schema.validate(trials)
     results = []

@@ -19,6 +19,7 @@ DESCRIPTIONS = {
     "stimulus_strength": "Strength of the stimulus (a.u.).",
     "stimulus_side": "Side that the stimulus favours.",
     "choice": "The side on which the state of the circuit ended.",
+    "commitment_time": "When the state crossed its bound, in seconds of the session; NaN if never.",
     "condition": "Which of the starting directions the trial had.",
 }
 

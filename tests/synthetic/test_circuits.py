@@ -11,7 +11,7 @@ from scipy.optimize import fsolve
 
 from neurognode.synthetic import circuits
 
-CONTINUA = ("line", "leaky_line", "plane", "torus", "drift_diffusion")
+CONTINUA = ("line", "leaky_line", "plane", "torus", "drift_diffusion", "regime_switch")
 
 
 def _rate(circuit, states):
@@ -73,7 +73,7 @@ def test_the_jacobian_of_the_field_agrees_with_finite_differences(circuit):
 
 def test_states_without_noise_end_on_the_attracting_set(circuit):
     key = circuit.key
-    if key.topology == "none" or circuit.name == "drift_diffusion":
+    if key.topology == "none" or circuit.name in ("drift_diffusion", "regime_switch"):
         pytest.skip("nothing attracts, or two kinds of thing do")
     target = key.fixed_points[key.stable] if key.topology == "points" else key.manifold
     states, inputs = circuit.initial(40), circuit.inputs(40, np.zeros(1))
@@ -138,6 +138,29 @@ def test_drift_diffusion_holds_its_choices():
     circuit = circuits.make("drift_diffusion")
     ends = circuit.simulate(300, duration=3.0, dt=0.004).columns["choice"]
     assert min((ends == side).mean() for side in ("left", "right")) > 0.05
+
+
+def test_after_commitment_input_has_no_effect():
+    circuit = circuits.make("regime_switch")
+    states = torch.as_tensor(circuit.key.fixed_points) + 0.02
+    on = torch.ones(2, 1, dtype=torch.float64)
+    assert float((circuit.field(states, on) - circuit.field(states)).abs().max()) < 0.1
+    inside = torch.zeros(1, 2, dtype=torch.float64)
+    assert float(circuit.field(inside, on[:1])[0, 0]) == 2.5
+    simulation = circuit.simulate(200)
+    strong = np.abs(simulation.columns["stimulus_strength"]) == 1
+    right = simulation.columns["choice"] == np.where(
+        simulation.columns["stimulus_strength"] > 0, "right", "left"
+    )
+    assert right[strong].mean() > 0.9
+
+
+def test_varied_circuits_keep_their_keys(circuit):
+    other = circuits.vary(circuit.name, 3)
+    assert other.key.topology == circuit.key.topology
+    assert other.parameters != circuit.parameters
+    if len(other.key.fixed_points):
+        assert np.abs(_rate(other, other.key.fixed_points)).max() < 1e-9
 
 
 def test_the_same_seed_gives_the_same_trials(circuit):

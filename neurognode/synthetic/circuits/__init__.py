@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from neurognode.errors import one_of
 from neurognode.synthetic.circuits.base import AnswerKey, Circuit, Pulses, Simulation
 from neurognode.synthetic.circuits.bistable import bistable
@@ -20,6 +22,7 @@ from neurognode.synthetic.circuits.linear import noise_oscillation, none, rotati
 from neurognode.synthetic.circuits.lorenz import lorenz
 from neurognode.synthetic.circuits.plane import plane
 from neurognode.synthetic.circuits.points import points
+from neurognode.synthetic.circuits.regime_switch import regime_switch
 from neurognode.synthetic.circuits.ring import ring
 from neurognode.synthetic.circuits.saddle import saddle
 from neurognode.synthetic.circuits.sequence import sequence
@@ -42,6 +45,7 @@ FAMILIES: dict[str, Callable[..., Circuit]] = {
     "lorenz": lorenz,
     "sequence": sequence,
     "drift_diffusion": drift_diffusion,
+    "regime_switch": regime_switch,
     "none": none,
 }
 """Name of each circuit -> the function that makes it."""
@@ -56,6 +60,7 @@ __all__ = [
     "embed",
     "make",
     "names",
+    "vary",
 ]
 
 
@@ -107,3 +112,38 @@ def make(name: str, **parameters: Any) -> Circuit:
     assert isinstance(circuit.field, KnownField)
     circuit.field.arguments = defaults | parameters
     return circuit
+
+
+def vary(
+    name: str, random_state: int | np.random.Generator | None = 0, *, spread: float = 0.25, **parameters: Any
+) -> Circuit:
+    """Make a circuit with its rates, noise and gains scaled at random, for tests on other parameters.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    random_state : int, Generator or None
+    spread : float
+        Standard deviation of the logarithm of each factor; factors are limited to two of these. Parameters that
+        are zero or no single number, the duration of a trial, biases, and where states start stay as they are.
+    **parameters
+        Set, and not varied.
+
+    Returns
+    -------
+    Circuit
+
+    Examples
+    --------
+    >>> from neurognode.synthetic import circuits
+    >>> circuits.vary("ring", 1).key.eigenvalues[0].real.round(2).tolist() != [5.0, 5.0]
+    True
+    """
+    rng = np.random.default_rng(random_state)
+    drawn = {}
+    for key, value in make(name).parameters.items():
+        factor = float(np.exp(spread * np.clip(rng.standard_normal(), -2, 2)))
+        if isinstance(value, float) and key not in ("duration", "tilt"):
+            drawn[key] = value * factor
+    return make(name, **{**drawn, **parameters})

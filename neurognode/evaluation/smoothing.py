@@ -86,7 +86,7 @@ class SmoothingGLM:
     Examples
     --------
     >>> from neurognode.synthetic import circuits, simulate_recording
-    >>> from neurognode.evaluation.baselines import SmoothingGLM
+    >>> from neurognode.evaluation.smoothing import SmoothingGLM
     >>> trials = simulate_recording(circuits.make("ring"), n_units=20, n_trials=30).trials()
     >>> model = SmoothingGLM(widths=(0.08,), alphas=(1e-2,)).fit(trials, seen=trials.unit.values < 15)
     >>> model.predict(trials).shape

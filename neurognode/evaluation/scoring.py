@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 from neurognode import trials as schema
-from neurognode.evaluation.baselines import baselines
 from neurognode.evaluation.decode import decode_behavior, decode_condition
-from neurognode.evaluation.forecast import forecast_bits
+from neurognode.evaluation.forward import forecast_bits
+from neurognode.evaluation.smoothing import baselines
 from neurognode.evaluation.splits import held_out_units
 from neurognode.metrics import bits_per_spike, mean_counts, paired_gain, psth_r2, r2
 
