@@ -40,7 +40,7 @@ def evaluate_run(run: Run, *, recording: str | os.PathLike[str] | None = None) -
     Returns
     -------
     dict
-        As `neurognode.evaluation.scoring` gives it, with single members, behaviour decoded from latents and,
+        As `neurognode.evaluation.evaluate` gives it, with single members, behaviour decoded from latents and,
         for simulations, the truth.
     """
     opened = run.recording(recording)
