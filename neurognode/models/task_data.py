@@ -42,16 +42,17 @@ class TaskData:
 
     def rows(self, index: Tensor) -> TaskData:
         """Some of the trials; an index (K, B) gives every member its own."""
-        pick = {
-            name: None if value is None else value[index]
-            for name, value in (
-                ("inputs", self.inputs),
-                ("targets", self.targets),
-                ("mask", self.mask),
-                ("intervals", self.intervals),
-            )
-        }
-        return replace(self, **pick)
+
+        def pick(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value[index]
+
+        return replace(
+            self,
+            inputs=self.inputs[index],
+            targets=pick(self.targets),
+            mask=pick(self.mask),
+            intervals=pick(self.intervals),
+        )
 
     @property
     def lengths(self) -> Tensor | None:
