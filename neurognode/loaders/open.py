@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from neurognode import registry
-from neurognode.errors import NeurognodeError, RecordingError, listing, one_of
+from neurognode.errors import NeurognodeError, RecordingError, listing
 from neurognode.loaders.base import Contents, Loader
 from neurognode.loaders.guard import reading
 from neurognode.loaders.probe import Probe
@@ -64,7 +64,10 @@ def open_recording(
         with reading(probe.name, "the recording", only=_caught(probe)):
             loader = chosen or _recognise(probe)
             for name in probe.options:
-                one_of(name, loader.options, f"option of the format {loader.name}")
+                if name not in loader.options:
+                    raise ValueError(
+                        f"{name!r} is no option of the format {loader.name}. {listing(name, loader.options)}"
+                    )
             contents = loader.read(probe, **probe.options)
     except BaseException:
         probe.close()

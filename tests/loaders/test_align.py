@@ -150,6 +150,20 @@ def test_ragged_windows_are_padded_and_masked(data_file: Find) -> None:
     np.testing.assert_allclose(back["time"].values[first], -(length - 0.1), atol=0.0100001)
 
 
+def test_windows_that_would_be_nearly_all_padding_are_refused(data_file: Find) -> None:
+    recording = ng.open_recording(data_file("alm_delay.nwb"))
+    with pytest.raises(RecordingError, match=r"99% would be padding.*stop_time - start_time <"):
+        recording.align("start_time", window=(0, "stop_time"), bin_size=0.001)
+    short = recording.align(
+        "start_time",
+        window=(0, "stop_time"),
+        bin_size=0.05,
+        trials="stop_time - start_time < 18",
+        presence="file",
+    )
+    assert short.sizes["time"] < 18 / 0.05
+
+
 def test_several_alignments_at_once(data_file: Find) -> None:
     recording = ng.open_recording(data_file("reach_delay.nwb"))
     found = recording.align(

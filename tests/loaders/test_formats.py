@@ -85,6 +85,8 @@ def test_trials_arrays_and_recordings_pass_through() -> None:
     recording = ng.open_recording({"counts": np.ones((2, 5, 3), int), "lengths": [3, 5]}, bin_size=0.1)
     assert ng.open_recording(recording) is recording
     assert ng.trials.lengths(recording.align()).tolist() == [3, 5]
+    with pytest.raises(ValueError, match=r"'bin_sise' is no option.*Did you mean 'bin_size'"):
+        ng.open_recording({"counts": np.ones((2, 5, 3), int)}, bin_sise=0.1)
     with pytest.raises(ValueError, match="Did you mean 'counts'"):
         ng.open_recording({"countss": np.ones((2, 5, 3))})
 

@@ -62,7 +62,12 @@ def resolve(contents: Contents, event: Any, table: str | None = None, times: str
     """
     one_of(times, ("auto", "absolute", "relative"), "event_times")
     if not isinstance(event, str):
-        values = np.asarray(event, dtype=np.float64).reshape(-1)
+        try:
+            values = np.asarray(event, dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"event={event!r} must be the name of an event, or times in seconds.") from error
+        if not len(values):
+            raise ValueError("event holds no times: give at least one, in file seconds.")
         return Moments("times", values)
     if "/" in event and table is None:
         head, _, tail = event.rpartition("/")

@@ -23,6 +23,8 @@ from neurognode.loaders.base import Contents, Table, Units
 from neurognode.loaders.guard import check_bytes
 
 _TOGETHER = 128
+_BYTES, _BYTES_A_BIN = 5, 64
+"""Memory of an entry (counts and mask), and of a bin whatever the number of units (edges, times, masks)."""
 
 
 def span_of(contents: Contents) -> tuple[float, float]:
@@ -159,9 +161,8 @@ def align_spikes(
         raise RecordingError("The recording has no units")
     chosen = pick_units(source.ids, unit_columns(contents, units), units)
     n, shape = len(chosen), (len(windows.zero), windows.n_bins)
-    check_bytes(
-        shape[0] * shape[1] * n * 4, source.where, what=f"counts of shape ({shape[0]}, {shape[1]}, {n})"
-    )
+    what = f"counts of shape ({shape[0]}, {shape[1]}, {n})"
+    check_bytes(shape[0] * shape[1] * (_BYTES * n + _BYTES_A_BIN), source.where, what=what)
     counts = np.zeros((*shape, n), np.int32)
     outside = OutsideTrials(*trials.T) if trials is not None and len(trials) else None
     trains, notes = _count_all(source, chosen, windows, counts, outside)
@@ -225,25 +226,27 @@ def _mark_observed(
         block.notes.append(
             "no spike lies between trials: the file holds only the trials, the rest is not observed"
         )
-    own = [
-        _own_bins(source, int(i), t, presence, (*span, left, right, slack)) for i, t in zip(chosen, trains)
-    ]
-    absent = sum(implied for _, implied in own)
+    grid = (*span, left, right, slack)
+    full: np.ndarray | None = None
+    absent = 0
+    for k, (index, train) in enumerate(zip(chosen, trains)):
+        bins, implied = _own_bins(source, int(index), train, presence, grid)
+        absent += implied
+        if bins is None:
+            continue
+        if full is None:
+            full = np.repeat(mask[:, :, None], len(chosen), axis=2)
+        full[:, :, k] &= bins
     if absent:
         block.notes.append(
-            f"{absent} of {len(own)} units have no spikes in a part of the recording where many were due; "
+            f"{absent} of {len(trains)} units have no spikes in a part of the recording where many were due; "
             'they count as not observed there (presence="file" counts them as silent)'
         )
-    block.values[~mask] = 0
-    block.observed = mask
-    if all(i is None for i, _ in own):
-        return
-    check_bytes(block.values.size, source.where, what="the mask")
-    full = np.empty(block.values.shape, bool)
-    for k, (bins, _) in enumerate(own):
-        full[:, :, k] = mask if bins is None else mask & bins
-    block.values *= full
-    block.observed = full
+    block.observed = mask if full is None else full
+    if full is not None:
+        block.values *= full
+    elif not mask.all():
+        block.values[~mask] = 0
 
 
 def _own_bins(

@@ -12,6 +12,9 @@ from neurognode.errors import RecordingError
 from neurognode.loaders.alignment.grid import check_positive, whole_bins
 from neurognode.loaders.alignment.moments import Moments, column_times
 
+_MANY = 1_000_000
+_MOSTLY_PADDING = 10
+
 
 @dataclass
 class Windows:
@@ -115,6 +118,19 @@ def _end(moments: Moments, rows: np.ndarray, zero: np.ndarray, part: Any, mode: 
     return times[rows] + shift - zero
 
 
+def _check_padding(lengths: np.ndarray, n_bins: int, bin_size: float) -> None:
+    """Refuse windows of which a few are so long that the others would be nearly all padding."""
+    used, whole = lengths.sum() / bin_size, len(lengths) * n_bins
+    if whole < _MANY or whole < _MOSTLY_PADDING * used:
+        return
+    middle, longest = np.median(lengths), lengths.max()
+    raise RecordingError(
+        f"Half of the windows last {middle:.3g} s or less, but the longest {longest:.4g} s: padded to it, "
+        f"{1 - used / whole:.0%} would be padding",
+        hint=f'Leave out the longest, for example trials="stop_time - start_time < {2 * middle:.2g}".',
+    )
+
+
 def _ragged(
     zero: np.ndarray, lower: np.ndarray, upper: np.ndarray, bin_size: float, fixed_start: float | None
 ) -> Windows:
@@ -125,5 +141,6 @@ def _ragged(
         fixed_start if fixed_start is not None else np.floor(lower[known].min() / bin_size + 1e-6) * bin_size
     )
     n_bins = int(np.ceil((upper[known].max() - first) / bin_size - 1e-6))
+    _check_padding(upper[known] - lower[known], n_bins, bin_size)
     empty = np.where(known, upper, -np.inf)
     return Windows(zero, float(first), max(n_bins, 1), bin_size, np.where(known, lower, np.inf), empty)
