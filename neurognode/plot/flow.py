@@ -153,7 +153,7 @@ def _draw_flow(
             lw=0,
         )
         bar = ax.figure.colorbar(image, ax=ax, fraction=0.045, pad=0.02)
-        bar.set_label("log10 speed (1/s)", fontsize="small")
+        bar.set_label("log10 speed (latent units/s)", fontsize="small")
         bar.ax.tick_params(labelsize="small")
         bar.outline.set_visible(False)  # type: ignore[operator]
     finite = np.where(np.isfinite(flow), flow, 0.0)
@@ -174,7 +174,7 @@ def mark_points(
     for kind, style in KINDS.items():
         mine = np.array([n == kind for n in names])
         if mine.any():
-            marked = ax.scatter(*points[mine].T, s=70, zorder=5, label=kind, **style)  # type: ignore[arg-type]
+            marked = ax.scatter(*points[mine].T, s=70, zorder=5, label=kind, **style)  # type: ignore[arg-type, misc]
             marked.set_clip_on(True)
     if legend:
         ax.legend(frameon=True, fontsize="small", framealpha=0.6, edgecolor="none", loc="best")

@@ -105,14 +105,14 @@ def trajectories(
         raise ValueError(f"dims must name two or three latents, got {tuple(dims)}.")
     if dims is None:
         plane = plane or Plane.through(values.reshape(-1, values.shape[-1]))
-        values, names = plane.project(values), plane.names
+        values, names = plane.project(values), list(plane.names)
     else:
         values, names = values[..., list(dims)], [f"latent {d}" for d in dims]
     ax = new_axes(ax, projection="3d" if len(names) == 3 else None)
     colours, chosen = condition_colours(condition, len(values)), _chosen(len(values))
     _draw_lines(ax, [values[k] for k in chosen], colours, chosen)
     starts = values[chosen, 0]
-    ax.scatter(*starts.T, s=8, c=[colours.per_trial[k] for k in chosen], linewidths=0)
+    ax.scatter(*starts.T, s=8, c=[colours.per_trial[k] for k in chosen], linewidths=0)  # type: ignore[misc]
     ax.autoscale_view()
     ax.set(**dict(zip(("xlabel", "ylabel", "zlabel"), names)))
     add_legend(ax, colours)

@@ -35,8 +35,10 @@ class Content:
         As `neurognode.runs.evaluate_run` writes it: ``names``, ``table``, ``decoding`` ...
     history : list of dict
         Training records.
-    portrait, agreement, verdicts : optional
+    portrait, verdicts : optional
         As the rooms `interpret` and `hypotheses` make them.
+    agreement : dict, optional
+        ``members``, ``field_cosine`` and ``fixed_points`` (``found``, ``growth_low``, ``growth_high``).
     condition : str, optional
         Trial column that colours and groups the trials.
     command, config : str

@@ -30,14 +30,14 @@ _RC = {
 
 
 def svg(
-    draw: Callable[[Any], Any], *, size: tuple[float, float] = (4.4, 3.3), name: str, label: str = ""
+    draw: Callable[..., Any], *, size: tuple[float, float] = (4.4, 3.3), name: str, label: str = ""
 ) -> str:
     """Draw on fresh axes and return the picture as SVG text for an HTML page.
 
     Parameters
     ----------
     draw : callable
-        Called with the axes.
+        Called as ``draw(ax=axes)``.
     size : (width, height)
         Inches; the page scales it to the column.
     name : str
@@ -56,10 +56,11 @@ def svg(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**_RC, "svg.hashsalt": name}):
+    settings: Any = {**_RC, "svg.hashsalt": name}
+    with matplotlib.rc_context(settings):
         figure = Figure(figsize=size, layout="constrained", dpi=144)
         FigureCanvasSVG(figure)
-        draw(figure.add_subplot())
+        draw(ax=figure.add_subplot())
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return _themed(buffer.getvalue(), label)

@@ -56,6 +56,7 @@ class Section:
     verdicts: Sequence[dict[str, str]] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
+    figures_first: bool = False
     paragraphs: Sequence[str] = ()
     code: Sequence[Code] = ()
 

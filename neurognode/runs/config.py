@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pydantic
@@ -40,8 +40,8 @@ class Alignment(_Part):
 class Split(_Part):
     """Which trials and units were kept from the fit. `test` and `held_out` are shares between 0 and 1."""
 
-    test: float = pydantic.Field(0.2, ge=0, lt=1)
-    held_out: float = pydantic.Field(0.25, ge=0, lt=1)
+    test: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.2
+    held_out: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.25
     by: str | None = None
     seed: int = 0
 
@@ -51,7 +51,7 @@ class Model(_Part):
 
     kind: str = "LatentDynamics"
     arguments: dict[str, Any] = {}
-    members: int = pydantic.Field(1, ge=1)
+    members: Annotated[int, pydantic.Field(ge=1)] = 1
 
 
 class RunConfig(_Part):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from neurognode import plot
+from neurognode.interpret import Flow, separatrix
 from neurognode.plot.plane import Plane
 from neurognode.report.content import Content, number
 from neurognode.report.drawing import svg
@@ -30,7 +31,28 @@ def flow(content: Content) -> Section | None:
         "The fitted flow at zero external input. Shaded and black where data have been; grey arrows are "
         f"extrapolation. Claims hold over {number(portrait.horizon)} s, one trial length."
     )
-    return Section("flow", "Flow", lead, notes, tables=_tables(portrait), figures=_figures(content, portrait))
+    return Section(
+        "flow",
+        "Flow",
+        lead + _agreed(content.agreement),
+        notes,
+        tables=_tables(portrait, content.agreement),
+        figures=_figures(content, portrait),
+        figures_first=True,
+    )
+
+
+def _agreed(agreement: dict[str, Any] | None) -> str:
+    """How far the members' flows agree, in a sentence."""
+    cosine = (agreement or {}).get("field_cosine")
+    if cosine is None:
+        return ""
+    members = agreement["members"] if agreement else 0
+    return (
+        f" It is the flow of the best member; after alignment, the flows of the {members} members point "
+        f"the same way "
+        f"with a median cosine of {number(cosine, 2)} where data have been."
+    )
 
 
 def plain_kind(kind: str) -> str:
@@ -64,14 +86,17 @@ def _figures(content: Content, portrait: Any) -> list[Figure]:
             share = (
                 f" The plane of most latent variance ({part:.0%}) is drawn, at the height where the data lie."
             )
+        parting = _separatrices(field, portrait)
+        means, colours = _means(content)
         picture = svg(
             lambda ax: plot.flow_field(
                 field,
                 states,
                 fixed_points=fixed.points[shown],
                 kinds=[plain_kind(k) for k in fixed.kind[shown]],
-                trials=[c.orbit for c in portrait.cycles[:2]],
-                colours=["#c2579f"] * 2,
+                trials=[*means, *(c.orbit for c in portrait.cycles[:2])],
+                colours=[*colours, *[plot.style.PALETTE[3]] * 2],
+                separatrices=parting,
                 ax=ax,
             ),
             name="flow",
@@ -79,7 +104,11 @@ def _figures(content: Content, portrait: Any) -> list[Figure]:
             label="Flow field with fixed points and the visited region",
         )
         cycle = " The closed line is a periodic orbit." if portrait.cycles else ""
-        text = f"Flow with fixed points; colour is speed in latent units per second.{share}{cycle}"
+        cycle += " Dashed: what parts the basins (stable manifold of a saddle)." if parting else ""
+        text = (
+            "Flow with fixed points and mean paths by condition; shading is speed in latent units per second."
+            f"{share}{cycle}"
+        )
         figures.append(Figure(text, picture, size="double"))
     if len(shown):
         labels = [f"{i + 1}: {fixed.kind[k]}" for i, k in enumerate(shown)]
@@ -106,10 +135,44 @@ def _figures(content: Content, portrait: Any) -> list[Figure]:
     return figures
 
 
-def _tables(portrait: Any) -> list[Table]:
+def _means(content: Content) -> tuple[list[np.ndarray], list[str]]:
+    """Mean latent path of each condition and its colour; more than eight conditions are left out."""
+    values = content.latents.transpose("trial", "time", "latent").values
+    colours = plot.condition_colours(content.groups, len(values))
+    paths, shown = [], []
+    for group in np.unique(colours.groups[colours.groups >= 0])[:8]:
+        rows = colours.groups == group
+        seen = np.isfinite(values[rows]).all(2).sum(0) > rows.sum() / 2
+        if seen.any():
+            paths.append(np.nanmean(values[rows][:, seen], axis=0))
+            shown.append(colours.per_trial[int(np.argmax(rows))])
+    return paths, shown
+
+
+def _separatrices(field: Any, portrait: Any) -> list[np.ndarray]:
+    """Stable manifolds of the saddles of a two-latent flow, each branch a curve."""
+    fixed, curves = portrait.fixed_points, []
+    if portrait.latent_dim != 2:
+        return []
+    flow = Flow(field)
+    for k in np.flatnonzero((fixed.kind == "saddle") & fixed.isolated & fixed.inside):
+        points = separatrix(flow, portrait.region, fixed, int(k), portrait.horizon)
+        side = (
+            (points - fixed.points[k]) @ (points[0] - fixed.points[k]) > 0
+            if len(points)
+            else np.zeros(0, bool)
+        )
+        for branch in (points[side], points[~side]):
+            if len(branch) > 1:
+                order = np.argsort(np.linalg.norm(branch - fixed.points[k], axis=1))
+                curves.append(np.vstack([fixed.points[k], branch[order]]))
+    return curves
+
+
+def _tables(portrait: Any, agreement: dict[str, Any] | None) -> list[Table]:
     tables, shown = [], _listed(portrait)
     if len(shown):
-        tables.append(_fixed_points(portrait, shown))
+        tables.append(_fixed_points(portrait, shown, agreement))
     elif (~portrait.fixed_points.isolated).any():
         tables.append(Table(("fixed points",), [("a continuum: no isolated ones",)], text=(0,)))
     if portrait.cycles:
@@ -130,9 +193,9 @@ def _tables(portrait: Any) -> list[Table]:
     return tables
 
 
-def _fixed_points(portrait: Any, shown: np.ndarray) -> Table:
+def _fixed_points(portrait: Any, shown: np.ndarray, agreement: dict[str, Any] | None) -> Table:
     fixed = portrait.fixed_points
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for i, k in enumerate(shown):
         values = fixed.eigenvalues[k]
         rates = ", ".join(_complex(v) for v in values[:4]) + (" …" if len(values) > 4 else "")
@@ -148,7 +211,7 @@ def _fixed_points(portrait: Any, shown: np.ndarray) -> Table:
                 f"{portrait.basin_shares[k]:.0%}",
             )
         )
-    names = (
+    names: tuple[str, ...] = (
         "point",
         "type",
         "inside the data",
@@ -157,12 +220,25 @@ def _fixed_points(portrait: Any, shown: np.ndarray) -> Table:
         "frequency (Hz)",
         "basin",
     )
+    shared = (agreement or {}).get("fixed_points")
+    if shared:
+        names = (*names, "in members", "their growth (1/s)")
+        place = np.cumsum(fixed.inside & fixed.isolated) - 1
+        rows = [(*row, *_shared(shared, int(place[k]), bool(fixed.inside[k]))) for row, k in zip(rows, shown)]
     left = int(fixed.isolated.sum()) - len(shown)
     note = "Time constants: time to shrink e-fold, or to grow (↑). Basin: share of visited states drawn in."
     note += f" {left} more are in portrait.nc." if left > 0 else ""
     if (~fixed.isolated).any():
         note += " A continuum of further fixed points was found and is not listed."
     return Table(names, rows, title="Fixed points", note=note, text=(0, 1, 2))
+
+
+def _shared(points: list[dict[str, Any]], place: int, inside: bool) -> tuple[str, str]:
+    """Share of members that have a fixed point, and the range of its growth rate over them."""
+    if not inside or place >= len(points):
+        return "–", "–"
+    point = points[place]
+    return f"{point['found']:.0%}", f"{number(point['growth_low'])} to {number(point['growth_high'])}"
 
 
 def _complex(value: complex) -> str:

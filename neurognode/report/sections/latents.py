@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def latents(content: Content) -> Section:
         )
     for k in range(min(n_latents, MAX_TRACES)):
         picture = svg(
-            lambda ax, k=k: plot.latent_traces(values, k, condition=content.groups, ax=ax),
+            partial(plot.latent_traces, values, k, condition=content.groups),
             name=f"latent-{k}",
             label=f"Latent {k} over time",
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from neurognode import plot
@@ -22,7 +24,7 @@ def rates(content: Content) -> Section:
         unit = trials["unit"].values[k]
         unseen = bool(np.isin(unit, held_out)) if len(held_out) else False
         picture = svg(
-            lambda ax, k=k: plot.psth(content.rates, trials, int(k), condition=content.groups, ax=ax),
+            partial(plot.psth, content.rates, trials, int(k), condition=content.groups),
             name=f"unit-{k}",
             label=f"Recorded and inferred rate of unit {unit}",
         )

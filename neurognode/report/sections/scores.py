@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from neurognode import plot
@@ -57,7 +59,7 @@ def _figures(content: Content) -> list[Figure]:
     for key, name in (("loss", "training loss"), ("score", "validation score")):
         if key in known:
             drawn = svg(
-                lambda ax, key=key, name=name: plot.history(content.history, key, name=name, ax=ax),
+                partial(plot.history, content.history, key, name=name),
                 name=f"history-{key}",
                 label=f"{name} over training steps",
             )

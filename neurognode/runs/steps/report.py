@@ -69,6 +69,7 @@ def gather(run: Run, trials: xr.Dataset) -> Content:
         metrics=run.metrics,
         history=run.history,
         portrait=run.portrait,
+        agreement=run.read_json("agreement.json"),
         verdicts=run.verdicts,
         condition=condition,
         command=config.command,
