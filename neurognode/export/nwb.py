@@ -280,7 +280,7 @@ def _add_series(
         clock = {"rate": series.rate, "starting_time": float(series.times[0])}
     else:
         clock = {"timestamps": H5DataIO(series.times, compression="gzip")}
-    packed = H5DataIO(data.astype(np.float32), compression="gzip", shuffle=True)
+    packed = H5DataIO(data, compression="gzip", shuffle=True)
     module.add(TimeSeries(name=name, data=packed, unit=unit, description=description, **clock))
 
 

@@ -48,7 +48,7 @@ class Fits:
 
     def transform(self, trials: xr.Dataset) -> xr.DataArray:
         shape = (trials.sizes["trial"], trials.sizes["time"], 3)
-        values = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+        values = np.random.default_rng(1).normal(size=shape)
         dims = ("trial", "time", "latent")
         return xr.DataArray(values, dims=dims, coords={"std": (dims, np.abs(values))})
 
