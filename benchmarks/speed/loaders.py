@@ -138,6 +138,13 @@ def available(names: list[str]) -> list[str]:
     return [n for n in names if n not in needs or importlib.util.find_spec(needs[n]) is not None]
 
 
+def versions(names: list[str]) -> str:
+    """Versions of the candidates and of h5py."""
+    from importlib.metadata import version
+
+    return ", ".join(f"{n} {version(n)}" for n in ["h5py", *names] if n != "bincount")
+
+
 def compare(path: Path, names: list[str], repeats: int) -> dict[str, dict[str, float]]:
     """Median CPU and wall seconds of each candidate, interleaved; the first round only warms up."""
     cpu: dict[str, list[float]] = {n: [] for n in names}
@@ -225,7 +232,7 @@ def inspect(path: Path) -> dict[str, float]:
 
 def table(found: dict[str, Any]) -> str:
     """The figures in Markdown."""
-    lines = [f"# Loading and aligning: {found['machine']}", ""]
+    lines = ["# Loading and aligning", "", f"{found['machine']}; {found['versions']}.", ""]
     n = found["data"]
     lines += [
         f"{n['units']} units, {n['spikes']:.3g} spikes, {n['trials']} trials of 1 s, bins of 20 ms.",
@@ -276,6 +283,7 @@ def main() -> None:
         found: dict[str, Any] = {
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
             f"NumPy {np.__version__}",
+            "versions": versions(names),
             "data": {"units": arguments.units, "spikes": arguments.spikes, "trials": arguments.trials},
             "align": compare(path, names, arguments.repeats),
             "memory": in_child(path, "size = loaders.ours(path).nbytes"),
