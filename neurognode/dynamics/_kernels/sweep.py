@@ -20,8 +20,6 @@ from neurognode.dynamics.base import VectorField
 from neurognode.dynamics.problem import Problem
 
 METHODS = ("euler", "exponential_euler", "rk4")
-_CHUNK_ELEMENTS = 1 << 18
-"""Activations of one layer that a chunk may hold; a chunk has at least one step."""
 _FEW = 8
 _SMALL = 1 << 14
 """Activations of one step up to which the cost of calling torch outweighs the arithmetic."""
@@ -53,15 +51,21 @@ def pays(problem: Problem) -> bool:
 
 def run(problem: Problem) -> Tensor:
     """Integrate; differentiable once, with respect to states, inputs, weights and time constants."""
+    return sweep_with(Walk, problem)
+
+
+def sweep_with(walk: type[Walk], problem: Problem) -> Tensor:
+    """Integrate with a given way to walk through time."""
     parameters = Parameters(problem.field, with_inputs=problem.inputs is not None)  # type: ignore[arg-type]
     rate = problem.field.tau.reciprocal()  # type: ignore[operator, union-attr]
-    return _Sweep.apply(problem, parameters, problem.h0, problem.inputs, rate, *parameters.tensors)
+    return _Sweep.apply(walk, problem, parameters, problem.h0, problem.inputs, rate, *parameters.tensors)
 
 
 class _Sweep(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
+        kind: type[Walk],
         problem: Problem,
         parameters: Parameters,
         h0: Tensor,
@@ -69,10 +73,10 @@ class _Sweep(torch.autograd.Function):
         rate: Tensor,
         *tensors: Tensor,
     ) -> Tensor:
-        walk = _Walk(problem, parameters, h0, inputs, rate, tensors)
+        walk = kind(problem, parameters, h0, inputs, rate, tensors)
         states = walk.forward()
         ctx.save_for_backward(states, h0, rate, *(() if inputs is None else (inputs,)), *tensors)
-        ctx.problem, ctx.parameters = problem, parameters
+        ctx.kind, ctx.problem, ctx.parameters = kind, problem, parameters
         out = states[:, :: problem.substeps].movedim(1, 2).contiguous()
         return out if problem.field.members is not None else out[0]
 
@@ -82,21 +86,24 @@ class _Sweep(torch.autograd.Function):
         problem, parameters = ctx.problem, ctx.parameters
         states, h0, rate, *rest = ctx.saved_tensors
         inputs = rest.pop(0) if problem.inputs is not None else None
-        walk = _Walk(problem, parameters, h0, inputs, rate, rest)
-        gh0, gx, grate = walk.backward(states, gradient, ctx.needs_input_grad[3])
+        walk = ctx.kind(problem, parameters, h0, inputs, rate, rest)
+        gh0, gx, grate = walk.backward(states, gradient, ctx.needs_input_grad[4])
         single = problem.field.members is None
         gh0, grate = (gh0[0], grate[0]) if single else (gh0, grate)
         gx = None if gx is None else gx.sum(0, keepdim=True) if _shared(inputs, gh0) else gx
         gx = gx[0] if single and gx is not None else gx
-        return None, None, gh0, gx, grate, *walk.weights.unpack(parameters)
+        return None, None, None, gh0, gx, grate, *walk.weights.unpack(parameters)
 
 
 def _shared(inputs: Tensor | None, gh0: Tensor) -> bool:
     return inputs is not None and inputs.dim() == 4 and inputs.shape[0] != gh0.shape[0]
 
 
-class _Walk:
+class Walk:
     """One problem with a population axis always there: states are (K, steps + 1, B, N)."""
+
+    chunk_elements = 1 << 18
+    """Activations that a chunk may hold; it has at least one step."""
 
     def __init__(
         self,
@@ -159,21 +166,26 @@ class _Walk:
 
     def chunk(self) -> int:
         per_step = self.h0.shape[0] * self.h0.shape[1] * self.weights.widest
-        return max(1, min(self.count, _CHUNK_ELEMENTS // max(per_step, 1)))
+        return max(1, min(self.count, self.chunk_elements // max(per_step, 1)))
 
     def forward(self) -> Tensor:
         members, batch, latents = self.h0.shape
         states = self.h0.new_empty(members, self.count + 1, batch, latents)
-        states[:, 0] = h = self.h0
+        states[:, 0] = self.h0
         size = self.chunk()
         for start in range(0, self.count, size):
             stop = min(start + size, self.count)
-            drives, shares = self._drives(start, stop), self._share(start, stop)
-            for step in range(start, stop):
-                at = step - start
-                h = self._step(h, [[d[:, at] for d in stage] for stage in drives], shares[:, at], step)
-                states[:, step + 1] = h
+            self._forward_chunk(states, start, stop)
         return states
+
+    def _forward_chunk(self, states: Tensor, start: int, stop: int) -> None:
+        """Fill the states after the steps [start, stop)."""
+        drives, shares = self._drives(start, stop), self._share(start, stop)
+        h = states[:, start]
+        for step in range(start, stop):
+            at = step - start
+            h = self._step(h, [[d[:, at] for d in stage] for stage in drives], shares[:, at], step)
+            states[:, step + 1] = h
 
     def _step(self, h: Tensor, drives: list[list[Tensor]], share: Tensor, step: int) -> Tensor:
         change, total = h, h
@@ -199,10 +211,7 @@ class _Walk:
         for stop in range(self.count, 0, -size):
             start = max(0, stop - size)
             stages = self._evaluate(states, start, stop)
-            for step in range(stop - 1, start - 1, -1):
-                if (step + 1) % self.problem.substeps == 0:
-                    lam = lam + gradient[:, (step + 1) // self.problem.substeps]
-                lam = self._reverse(stages, step - start, lam)
+            lam = self._reverse_chunk(stages, self._arriving(gradient, start, stop), lam)
             grate += sum(stage.rate_gradient(self.dt[start:stop]) for stage in stages)
             for node, stage in zip(self.nodes, stages):
                 drive = self.weights.collect(stage, self._input(start, stop, node), gx is not None)
@@ -222,6 +231,21 @@ class _Walk:
             change = stage.change
             stages.append(stage)
         return stages
+
+    def _arriving(self, gradient: Tensor, start: int, stop: int) -> Tensor:
+        """Gradients that come in after each of the steps [start, stop), (K, steps, B, N)."""
+        size = self.problem.substeps
+        if size == 1:
+            return gradient[:, start + 1 : stop + 1]
+        after = torch.arange(start + 1, stop + 1, device=gradient.device)
+        ends = (after % size == 0).to(gradient)[:, None, None]
+        return ends * gradient[:, after // size]
+
+    def _reverse_chunk(self, stages: list[Evaluation], extra: Tensor, cotangent: Tensor) -> Tensor:
+        """Carry the gradient of the state after a chunk to the one before it; deltas are kept."""
+        for at in range(extra.shape[1] - 1, -1, -1):
+            cotangent = self._reverse(stages, at, cotangent + extra[:, at])
+        return cotangent
 
     def _reverse(self, stages: list[Evaluation], at: int, lam: Tensor) -> Tensor:
         if len(stages) == 1:
