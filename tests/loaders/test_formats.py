@@ -244,6 +244,23 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
         ng.open_recording(tmp_path / "mouse_12.nwb", format="nbw")
 
 
+def test_tables_of_records_from_the_draft_are_read(tmp_path: Path) -> None:
+    records = np.array(
+        [(1.0, 2.0, b"a"), (3.0, 4.0, b"b")],
+        dtype=[("start_time", "f8"), ("stop_time", "f8"), ("tags", "S3")],
+    )
+    with h5py.File(tmp_path / "draft.nwb", "w") as file:
+        file.attrs["nwb_version"] = "2.0b"
+        file["epochs/epochs"] = records
+        units = file.create_group("units")
+        units.attrs["neurodata_type"] = "Units"
+        units["spike_times"], units["spike_times_index"] = np.arange(0, 9, 0.1), np.array([90])
+    recording = ng.open_recording(tmp_path / "draft.nwb")
+    assert recording.events == ["epochs/start_time", "epochs/stop_time"]
+    trials = recording.align("epochs/start_time", window=(0, 1), bin_size=0.5, trials="tags == 'b'")
+    assert trials["absolute_time"].values.tolist() == [[3.0, 3.5]]
+
+
 def test_nwb_1_is_refused_by_name(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "old.nwb", "w") as file:
         file["nwb_version"] = "NWB-1.0.6"

@@ -10,7 +10,7 @@ import numpy as np
 from neurognode.errors import RecordingError
 from neurognode.loaders.base import Contents, Loader, Units
 from neurognode.loaders.formats.nwb.series import is_series, read_series
-from neurognode.loaders.formats.nwb.tables import one_per_row, read_table
+from neurognode.loaders.formats.nwb.tables import one_per_row, read_compound, read_table
 from neurognode.loaders.formats.nwb.units import NwbUnits, from_clustering
 from neurognode.loaders.nodes import Node
 from neurognode.loaders.probe import Probe
@@ -117,6 +117,8 @@ def _walk(node: Node, inside: tuple[str, ...], found: _Found) -> None:
         return
     found.seen.add(node.identity)
     if not node.is_group:
+        if {"start_time", "stop_time"} <= set(node.dtype.names or ()):
+            found.tables.append(node)
         return
     kind = str(node.attr("neurodata_type", ""))
     name = node.path.rsplit("/", 1)[-1]
@@ -156,12 +158,14 @@ def _add_table(contents: Contents, node: Node) -> None:
     if name in contents.tables:
         name = "/".join(node.path.split("/")[-2:])
     try:
-        table = read_table(node, name)
+        table = read_table(node, name) if node.is_group else read_compound(node, name)
     except RecordingError as error:
         contents.notes.append(f"{node.path}: left out ({error.what})")
         return
-    if table is not None:
+    if table is not None and len(table):
         contents.tables[name] = table
+    elif table is not None:
+        contents.notes.append(f"{node.path}: the table is empty")
 
 
 def _units(found: _Found, contents: Contents) -> Units | None:

@@ -76,6 +76,21 @@ def read_table(node: Node, name: str) -> Table | None:
     return Table(name, node.path, n, readers, descriptions=descriptions)
 
 
+def read_compound(node: Node, name: str) -> Table:
+    """A table that the 2.0b draft stored as one dataset of records; fields that are no number or text are left out."""
+    n = node.shape[0] if node.shape else 0
+    if n > _MAX_ROWS:
+        raise RecordingError(f"The table claims {n:,} rows", where=node.where)
+    fields = [
+        f for f in node.dtype.names or () if node.dtype[f].kind in "iufbSU" and node.dtype[f].shape == ()
+    ]
+
+    def column(name: str) -> np.ndarray:
+        return labels(strings(np.asarray(node.read()[name])))
+
+    return Table(name, node.path, n, {f: functools.partial(column, f) for f in fields})
+
+
 def _current(column: str) -> str:
     """The 2.0b draft called them start and stop."""
     return {"start": "start_time", "stop": "stop_time"}.get(column, column)
