@@ -41,8 +41,17 @@ def test_inspect_as_text_and_json(capsys: pytest.CaptureFixture, small_recording
     "command", ["evaluate", "interpret", "report", "export --incomplete", "export --to netcdf"]
 )
 def test_each_step_works_on_a_run_made_elsewhere(
-    capsys: pytest.CaptureFixture, small_run: Path, small_recording: Path, tmp_path: Path, command: str
+    capsys: pytest.CaptureFixture,
+    small_run: Path,
+    small_recording: Path,
+    tmp_path: Path,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from neurognode.interpret import Portrait
+
+    stored = Portrait.load(small_run / "portrait.nc")
+    monkeypatch.setattr("neurognode.runs.steps.interpret._portrait", lambda *_: stored)
     folder, moved = tmp_path / "run", tmp_path / "elsewhere.nwb"
     shutil.copytree(small_run, folder)
     shutil.copy(small_recording, moved)

@@ -94,7 +94,7 @@ def test_negative_counts_name_the_units(capsys: pytest.CaptureFixture, tmp_path:
     values = np.random.default_rng(0).poisson(1.0, (10, 10, 4)).astype(float)
     values[0, 0, 2] = -1
     line = f"fit {lfads_file(tmp_path / 'a.h5', values)} --bin-size 0.01 --latent-dim 2 --quiet --out {tmp_path}/run"
-    said = fails(capsys, line)
+    said = fails(capsys, f"{line} --likelihood poisson")
     assert "2" in said
     assert "negative" in said or "whole" in said or "counts" in said
 
@@ -139,6 +139,8 @@ def test_full_disk_keeps_what_was_there(
     from neurognode.interpret import Portrait
 
     before = (small_run / "portrait.nc").read_bytes()
+    stored = Portrait.load(small_run / "portrait.nc")
+    monkeypatch.setattr("neurognode.runs.steps.interpret._portrait", lambda *_: stored)
 
     def full(self: Portrait, path: Path) -> None:
         from neurognode.files import atomic_path
@@ -163,7 +165,7 @@ def test_a_fault_of_ours_is_said_to_be_one(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr("neurognode.interpret.portrait", broken)
+    monkeypatch.setattr("neurognode.runs.steps.interpret.portrait", broken)
     assert "--debug" in fails(capsys, f"interpret {small_run}", code=1)
     assert cli.run(["interpret", str(small_run), "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
@@ -174,7 +176,7 @@ def test_interrupt_is_130(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("neurognode.interpret.portrait", stop)
+    monkeypatch.setattr("neurognode.runs.steps.interpret.portrait", stop)
     assert cli.run(["interpret", str(small_run)]) == 130
 
 
