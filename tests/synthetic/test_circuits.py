@@ -24,7 +24,7 @@ def _numeric_jacobian(circuit, state, step=1e-5):
     return ((_rate(circuit, state + shifts) - _rate(circuit, state - shifts)) / (2 * step)).T
 
 
-@pytest.fixture(params=circuits.names())
+@pytest.fixture(params=circuits.FAMILIES)
 def circuit(request):
     return circuits.make(request.param)
 

@@ -12,7 +12,7 @@ from neurognode.synthetic.circuits.known import KnownField, columns, state
 def regime_switch(
     *,
     bound: float = 0.8,
-    capture: float = 10.0,
+    capture: float = 5.0,
     turn: float = 5.0,
     gain: float = 2.5,
     noise: float = 0.4,
@@ -22,7 +22,7 @@ def regime_switch(
 
     With s(a) rising from 0 at |a| = bound to 1 at |a| = bound + 0.3:
     ``da/dt = (1 - s) gain x - s capture (a - sign(a) (bound + 0.3))`` and
-    ``db/dt = -turn (b - 1.5 sign(a) s)``. Before commitment, input moves the state along the first axis; after
+    ``db/dt = -turn (b - 2 sign(a) s)``. Before commitment, input moves the state along the first axis; after
     it, input has no effect and the state moves along the second axis to a stable node.
 
     Parameters
@@ -44,9 +44,9 @@ def regime_switch(
     --------
     >>> from neurognode.synthetic import circuits
     >>> circuits.make("regime_switch").key.fixed_points.tolist()
-    [[-1.1, -1.5], [1.1, 1.5]]
+    [[-1.1, -2.0], [1.1, 2.0]]
     """
-    width, height = 0.3, 1.5
+    width, height = 0.3, 2.0
     committed = bound + width
 
     def flow(h: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -88,7 +88,7 @@ def regime_switch(
             latent_dim=2,
             manifold=np.stack([along, np.zeros_like(along)], axis=1),
         ),
-        noise=diagonal(noise, 0.25),
+        noise=diagonal(noise, 0.12),
         duration=duration,
         start=start,
         stimulus=stimulus,
