@@ -1,0 +1,230 @@
+"""Members of an ensemble fitted side by side, each in a process of its own.
+
+Trials and settings go to the processes as npz and JSON, fitted members come back as safetensors, progress as lines
+of JSON. Nothing is pickled, so that it works from scripts, notebooks and the command line alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from neurognode import errors
+from neurognode import trials as schema
+from neurognode.models import archive
+from neurognode.models.estimator import LatentDynamics
+from neurognode.training import CallbackList, ProgressBar
+
+_VARIABLES = ("counts", "activity", "observed", "inputs")
+
+
+def can_fit(members: Sequence[LatentDynamics], trials: Any) -> bool:
+    """Whether these fits can be handed to other processes: one session of trials, settings that JSON can carry."""
+    if not isinstance(trials, xr.Dataset | np.ndarray):
+        return False
+    settings = {k: v for m in members for k, v in m.get_params(deep=False).items() if k != "callbacks"}
+    try:
+        json.dumps({k: archive.plain(v) for k, v in settings.items()})
+    except (TypeError, ValueError):
+        return False
+    units = trials["unit"].values if isinstance(trials, xr.Dataset) else np.empty(0)
+    given = (v is None or archive.plain(v) is not None for v in settings.values())
+    return units.dtype.kind != "O" and all(given)
+
+
+def fit_members(
+    members: Sequence[LatentDynamics], trials: xr.Dataset | np.ndarray, n_jobs: int, labels: Sequence[str]
+) -> list[LatentDynamics]:
+    """Fit `members` in `n_jobs` processes at a time and return them.
+
+    Raises
+    ------
+    ValueError, FitError
+        As a fit in this process would.
+    """
+    with tempfile.TemporaryDirectory(prefix="neurognode-") as folder:
+        place = Path(folder)
+        _write_trials(place / "trials.npz", trials)
+        threads = max(1, (os.cpu_count() or 1) // n_jobs)
+        for index, member in enumerate(members):
+            settings = {
+                k: archive.plain(v) for k, v in member.get_params(deep=False).items() if k != "callbacks"
+            }
+            order = {
+                "class": type(member).__name__,
+                "settings": settings | {"progress": False},
+                "threads": threads,
+            }
+            (place / f"{index}.json").write_text(json.dumps(order), encoding="utf-8")
+        waiting = list(range(len(members)))
+        problems: list[tuple[str, str]] = []
+        continuous = isinstance(trials, xr.Dataset) and "activity" in trials
+        score_name = "held-out R²" if continuous else "held-out bits/spike"
+        lock = threading.Lock()
+
+        def work() -> None:
+            while True:
+                with lock:
+                    if not waiting or problems:
+                        return
+                    index = waiting.pop(0)
+                problem = _run(place, index, members[index], labels[index], score_name)
+                if problem is not None:
+                    problems.append(problem)
+
+        interrupted = _together(work, min(n_jobs, len(members)), waiting)
+        fitted = [
+            _fitted(place, index, member) for index, member in enumerate(members) if _done(place, index)
+        ]
+        if problems and not (interrupted and fitted):
+            kind, message = problems[0]
+            raise getattr(errors, kind, ValueError if kind == "ValueError" else errors.FitError)(message)
+        return [_fitted(place, index, member) for index, member in enumerate(members) if _done(place, index)]
+
+
+def _together(work: Any, n: int, waiting: list[int]) -> bool:
+    """Run `work` in `n` threads; at Ctrl-C, which the children hear too, start no more and wait for what they have."""
+    threads = [threading.Thread(target=work) for _ in range(n)]
+    for thread in threads:
+        thread.start()
+    interrupted = False
+    for thread in threads:
+        while thread.is_alive():
+            try:
+                thread.join()
+            except KeyboardInterrupt:
+                interrupted = True
+                waiting.clear()
+    return interrupted
+
+
+def _run(
+    place: Path, index: int, member: LatentDynamics, label: str, score_name: str
+) -> tuple[str, str] | None:
+    """Fit one member in a process and pass on its progress; return what went wrong, if anything."""
+    listeners: list[Any] = list(member.callbacks or [])
+    if member.progress:
+        listeners.append(ProgressBar(label, score_name))
+    told = CallbackList(listeners)
+    command = [sys.executable, "-m", "neurognode.models.parallel", str(place), str(index)]
+    problem: tuple[str, str] | None = None
+    ended = False
+    search = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": search},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            verb, *arguments = json.loads(line)
+            if verb == "problem":
+                problem = (arguments[0], arguments[1])
+            else:
+                ended |= verb == "on_end"
+                getattr(told, verb)(*arguments)
+        said = process.stderr.read()
+    if not ended:
+        told.on_end("failed")
+    if problem is None and not _done(place, index):
+        last = said.strip().splitlines()[-1:] or ["it said nothing"]
+        problem = ("FitError", f"The process that fitted {label} ended without a result: {last[0]}")
+    return problem
+
+
+def _done(place: Path, index: int) -> bool:
+    return (place / f"{index}.safetensors").exists()
+
+
+def _fitted(place: Path, index: int, member: LatentDynamics) -> LatentDynamics:
+    loaded = archive.load(place / f"{index}.safetensors")
+    for name, value in vars(loaded).items():
+        if name.endswith("_"):
+            setattr(member, name, value)
+    return member
+
+
+def _write_trials(path: Path, trials: xr.Dataset | np.ndarray) -> None:
+    if isinstance(trials, np.ndarray):
+        np.savez(path, array=trials)
+        return
+    schema.validate(trials)
+    arrays: dict[str, Any] = {name: trials[name].values for name in _VARIABLES if name in trials}
+    arrays |= {"unit": trials["unit"].values, "absolute_start": trials["absolute_time"].values[:, 0]}
+    if "inputs" in trials:
+        arrays["input_names"] = np.asarray(trials["input"].values).astype(str)
+    facts = {"bin_size": float(trials.attrs["bin_size"]), "kind": trials.attrs["activity_kind"]}
+    facts["start"] = float(trials["time"].values[0])
+    np.savez(path, facts=np.array(json.dumps(facts)), **arrays)
+
+
+def _read_trials(path: Path) -> xr.Dataset | np.ndarray:
+    with np.load(path, allow_pickle=False) as stored:
+        if "array" in stored:
+            return stored["array"]
+        facts = json.loads(str(stored["facts"]))
+        values = stored["counts"] if "counts" in stored else stored["activity"]
+        optional = {name: stored[name] for name in ("observed", "inputs", "input_names") if name in stored}
+        start = stored["absolute_start"] - facts["start"]
+        return schema.make_trials(
+            values, units={"unit": stored["unit"]}, absolute_start=start, **optional, **facts
+        )
+
+
+def _say(verb: str, *arguments: Any) -> None:
+    print(json.dumps([verb, *arguments]), flush=True)
+
+
+class _Told:
+    """Passes what happens in this process to the one that waits for it, a few times a second."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    def on_start(self, total: int) -> None:
+        _say("on_start", total)
+
+    def on_step(self, step: int, total: int, metrics: Any) -> None:
+        from time import monotonic
+
+        if step == total or monotonic() - self.last > 0.3:
+            self.last = monotonic()
+            _say("on_step", step, total, {k: float(v) for k, v in metrics.items()})
+
+    def on_end(self, reason: str) -> None:
+        _say("on_end", reason)
+
+
+def main(folder: str, index: str) -> None:
+    """Fit one member; what the child process runs."""
+    import torch
+
+    from neurognode.models import estimator
+
+    place = Path(folder)
+    order = json.loads((place / f"{index}.json").read_text(encoding="utf-8"))
+    torch.set_num_threads(order["threads"])
+    model = getattr(estimator, order["class"])(**order["settings"], callbacks=[_Told()])
+    try:
+        model.fit(_read_trials(place / "trials.npz"))
+    except (ValueError, errors.NeurognodeError) as error:
+        _say("problem", type(error).__name__, str(error))
+        return
+    model.save(place / f"{index}.safetensors")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

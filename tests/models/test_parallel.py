@@ -1,0 +1,48 @@
+"""Members fitted in processes of their own are those fitted in turn."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from neurognode.models import Ensemble, LatentGNODE, parallel
+from neurognode.synthetic import circuits, simulate_recording
+
+
+@pytest.fixture(scope="module")
+def trials():
+    return simulate_recording(circuits.make("bistable"), n_units=12, n_trials=20).trials(0.04)
+
+
+def test_the_same_members_come_back(trials) -> None:
+    heard = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    try:
+        model = LatentGNODE(2, max_steps=4, progress=False, random_state=3)
+        model.set_params(callbacks=[lambda step, total, metrics: heard.append((step, total))])
+        together = Ensemble(model, n_members=2, n_jobs=2).fit(trials)
+        in_turn = Ensemble(model, n_members=2).fit(trials)
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(together.predict(trials).values, in_turn.predict(trials).values)
+    assert heard.count((4, 4)) == 4
+
+
+def test_a_problem_of_a_member_is_told_as_if_it_were_here(trials) -> None:
+    negative = trials.copy(deep=True)
+    negative["counts"][0, 0, 0] = -1
+    model = LatentGNODE(2, max_steps=2, progress=False, random_state=0)
+    with pytest.raises(ValueError, match="whole numbers"):
+        Ensemble(model, n_members=2, n_jobs=2).fit(negative)
+
+
+def test_what_cannot_be_handed_over_is_fitted_here(trials) -> None:
+    model = LatentGNODE(2, max_steps=2, progress=False, random_state=np.random.default_rng(0))
+    assert not parallel.can_fit([model], trials)
+    assert not parallel.can_fit([LatentGNODE(2, random_state=0)], [trials, trials])
+    with pytest.raises(ValueError, match="n_jobs=0"):
+        Ensemble(model, n_jobs=0).fit(trials)
