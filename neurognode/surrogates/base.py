@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import xarray as xr
 
@@ -31,3 +33,27 @@ def with_mask(trials: xr.Dataset, mask: np.ndarray) -> xr.Dataset:
 def runs(mask: np.ndarray) -> np.ndarray:
     """Indices of the observed bins of one series (time,)."""
     return np.flatnonzero(mask)
+
+
+def equal_runs(mask: np.ndarray, shortest: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Series with the same number of observed bins, so that they can be worked on together.
+
+    Parameters
+    ----------
+    mask : bool array (trial, time, unit)
+        What was observed.
+    shortest : int
+        Series with fewer observed bins are left out.
+
+    Yields
+    ------
+    trial, bins, unit : int arrays (n, 1), (n, length), (n, 1)
+        Index with them together: ``values[trial, bins, unit]`` is (n, length).
+    """
+    series = mask.transpose(0, 2, 1).reshape(-1, mask.shape[1])
+    length = series.sum(axis=1)
+    for n_bins in np.unique(length[length >= shortest]):
+        chosen = np.flatnonzero(length == n_bins)
+        bins = np.nonzero(series[chosen])[1].reshape(len(chosen), n_bins)
+        trial, unit = np.divmod(chosen, mask.shape[2])
+        yield trial[:, None], bins, unit[:, None]

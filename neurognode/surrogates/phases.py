@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from neurognode import trials as schema
-from neurognode.surrogates.base import RandomState, runs, with_signal
+from neurognode.surrogates.base import RandomState, equal_runs, with_signal
 
 
 def phase_randomize(trials: xr.Dataset, random_state: RandomState = None) -> xr.Dataset:
@@ -39,30 +39,27 @@ def phase_randomize(trials: xr.Dataset, random_state: RandomState = None) -> xr.
     signal, mask = schema.signal(trials), schema.observed(trials)
     whole = signal.name == "counts"
     values = signal.values.copy()
-    for trial in range(values.shape[0]):
-        for unit in range(values.shape[2]):
-            seen = runs(mask[trial, :, unit])
-            if len(seen) > 3:
-                values[trial, seen, unit] = randomised(values[trial, seen, unit], rng, keep_values=whole)
+    for trial, bins, unit in equal_runs(mask, shortest=4):
+        values[trial, bins, unit] = randomised(values[trial, bins, unit], rng, keep_values=whole)
     return with_signal(trials, values, "phase_randomize")
 
 
 def randomised(series: np.ndarray, rng: np.random.Generator, *, keep_values: bool = False) -> np.ndarray:
-    """One series (time,) with random phases; with `keep_values`, its own values in the order this gives."""
-    source = series.astype(float)
+    """Series (..., time) with random phases; with `keep_values`, each has its own values in the order this gives."""
+    source, n_bins = series.astype(float), series.shape[-1]
     if keep_values:  # ties broken at random, then made Gaussian by rank
-        order = np.lexsort((rng.random(len(source)), source))
-        gaussian = np.empty(len(source))
-        gaussian[order] = np.sort(rng.standard_normal(len(source)))
+        order = np.lexsort((rng.random(source.shape), source), axis=-1)
+        gaussian = np.empty(source.shape)
+        np.put_along_axis(gaussian, order, np.sort(rng.standard_normal(source.shape), axis=-1), axis=-1)
         source = gaussian
     spectrum = np.fft.rfft(source)
-    phases = np.exp(2j * np.pi * rng.random(len(spectrum)))
-    phases[0] = 1.0
-    if len(source) % 2 == 0:
-        phases[-1] = rng.choice([-1.0, 1.0])
-    other = np.fft.irfft(spectrum * phases, len(source))
+    phases = np.exp(2j * np.pi * rng.random(spectrum.shape))
+    phases[..., 0] = 1.0
+    if n_bins % 2 == 0:
+        phases[..., -1] = rng.choice([-1.0, 1.0], size=phases.shape[:-1])
+    other = np.fft.irfft(spectrum * phases, n_bins)
     if not keep_values:
         return other
     out = np.empty_like(series)
-    out[np.argsort(other)] = np.sort(series)
+    np.put_along_axis(out, np.argsort(other, axis=-1), np.sort(series, axis=-1), axis=-1)
     return out

@@ -7,7 +7,7 @@ import xarray as xr
 
 from neurognode import trials as schema
 from neurognode.errors import listing
-from neurognode.surrogates.base import RandomState, runs, with_mask, with_signal
+from neurognode.surrogates.base import RandomState, equal_runs, runs, with_mask, with_signal
 
 
 def circular_shift(trials: xr.Dataset, random_state: RandomState = None) -> xr.Dataset:
@@ -39,12 +39,11 @@ def circular_shift(trials: xr.Dataset, random_state: RandomState = None) -> xr.D
     schema.validate(trials)
     rng = np.random.default_rng(random_state)
     values, mask = schema.signal(trials).values.copy(), schema.observed(trials)
-    n_trials, _, n_units = values.shape
-    for trial in range(n_trials):
-        for unit in range(n_units):
-            seen = runs(mask[trial, :, unit])
-            if len(seen) > 1:
-                values[trial, seen, unit] = np.roll(values[trial, seen, unit], rng.integers(1, len(seen)))
+    for trial, bins, unit in equal_runs(mask, shortest=2):
+        length = bins.shape[1]
+        shift = rng.integers(1, length, size=(len(bins), 1))
+        source = np.take_along_axis(bins, (np.arange(length) - shift) % length, axis=1)
+        values[trial, bins, unit] = values[trial, source, unit]
     return with_signal(trials, values, "circular_shift")
 
 
