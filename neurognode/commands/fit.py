@@ -46,6 +46,9 @@ def fit(
     members: Annotated[
         int | None, typer.Option(help="Fits with different seeds; verdicts need 3 or more.")
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Members fitted at the same time; one per core by default.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="dynamics (to be read) or denoise (best rates).")] = None,
     dynamics: Annotated[
         str | None, typer.Option(help="The field: gnode, node, a constrained one, a plug-in.")
@@ -126,7 +129,9 @@ def configuration(options: Mapping[str, Any]) -> dict[str, Any]:
     model = start.setdefault("model", {})
     arguments = settings(options["set_"]) | given(**{name: options[name] for name in MODELLING})
     model["arguments"] = model.get("arguments", {}) | arguments
-    model.update(given(members=options["members"]))
+    model.update(given(members=options["members"], jobs=options["jobs"]))
+    if model.get("jobs") is None and not str(model["arguments"].get("device", "")).startswith("cuda"):
+        model["jobs"] = -1
     start.update(given(**{name: options[name] for name in ("condition", "control", "seed")}))
     return start
 

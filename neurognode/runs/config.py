@@ -47,11 +47,12 @@ class Split(_Part):
 
 
 class Model(_Part):
-    """The estimator: its name, every argument, and how many members were fitted."""
+    """The estimator: its name, every argument, how many members, and how many are fitted at the same time."""
 
     kind: str = "LatentDynamics"
     arguments: dict[str, Any] = {}
     members: Annotated[int, pydantic.Field(ge=1)] = 1
+    jobs: int | None = None
 
 
 class RunConfig(_Part):

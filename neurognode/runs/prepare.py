@@ -97,7 +97,9 @@ def estimator(config: RunConfig, **own: Any) -> Any:
 
     arguments = checked(LatentDynamics, config.model.arguments, what="The model", skip=OWN)
     model = LatentDynamics(**arguments, random_state=config.seed, **own)
-    return Ensemble(model, n_members=config.model.members) if config.model.members > 1 else model
+    if config.model.members == 1:
+        return model
+    return Ensemble(model, n_members=config.model.members, n_jobs=config.model.jobs)
 
 
 def check_device(device: str) -> None:
