@@ -45,6 +45,9 @@ def fit_commands(found: dict[str, Any], contents: Contents) -> list[str]:
         bins = _bin_size(contents, signal, rate, window[1] - window[0])
         if bins is None:
             continue
+        if _few_and_long(contents, event, window):
+            commands += _continuous(contents, source, signal, rate, within=_table_of(event))
+            break
         size, window = bins, _whole(window, bins)
         commands.append(
             f"neurognode fit {source} --align {shlex.quote(event)} --window {window[0]:g} {window[1]:g} "
@@ -127,8 +130,14 @@ def _whole(window: tuple[float, float], size: str) -> tuple[float, float]:
     return round(float(start), 6), round(float(start + n * width), 6)
 
 
-def _continuous(contents: Contents, source: str, signal: str, rate: float) -> list[str]:
-    """A command that cuts a recording without trials into windows."""
+def _few_and_long(contents: Contents, event: str, window: tuple[float, float]) -> bool:
+    """Whether trials are runs rather than trials: too few to fit to, each long enough to be cut."""
+    table = contents.tables.get(_table_of(event))
+    return table is not None and len(table) < 20 and window[1] - window[0] > 10
+
+
+def _continuous(contents: Contents, source: str, signal: str, rate: float, within: str = "") -> list[str]:
+    """A command that cuts a recording without trials, or the rows of a table, into windows."""
     size = _bin_size(contents, signal, rate, np.inf)
     if size is None:
         return []
@@ -138,4 +147,5 @@ def _continuous(contents: Contents, source: str, signal: str, rate: float) -> li
         if series.timeline.n < 100:
             return []
         long = max(2.0, float(np.ceil(50 * series.timeline.period)))
-    return [f"neurognode fit {source} --chop {long:g} --bin-size {size} --latent-dim 3 --out run"]
+    inside = f" --within {shlex.quote(within)}" if within else ""
+    return [f"neurognode fit {source} --chop {long:g}{inside} --bin-size {size} --latent-dim 3 --out run"]

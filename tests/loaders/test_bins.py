@@ -134,3 +134,16 @@ def test_a_width_written_with_few_digits_keeps_its_last_bin(bin_size: float) -> 
     given = {"spike_times": [np.arange(0, 5, 0.01)], "trials": {"start_time": [1.0], "stop_time": [2.0]}}
     trials = ng.open_recording(given).align("start_time", window=(0, 1), bin_size=bin_size)
     assert bool(trials["observed"].all())
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**31), grid=st.sampled_from([0.0, 0.001, 0.01, 0.02]), n_bins=st.integers(1, 30))
+def test_chopping_loses_and_doubles_nothing(seed: int, grid: float, n_bins: int) -> None:
+    rng = np.random.default_rng(seed)
+    bin_size = float(rng.choice([0.01, 0.02, 0.05, 1 / 30, 0.0731]))
+    spikes = np.sort(rng.uniform(3.0, 50.0, 400))
+    spikes = np.sort(np.round(spikes / grid) * grid) if grid else spikes
+    recording = ng.open_recording({"spike_times": [spikes]})
+    trials = recording.chop(n_bins * bin_size, bin_size=bin_size, min_observed=0.0)
+    stop = spikes[0] + trials.sizes["trial"] * n_bins * bin_size
+    assert int(trials["counts"].sum()) == (spikes < stop - 1e-9).sum()

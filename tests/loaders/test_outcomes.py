@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -165,16 +166,26 @@ def test_worm_by_a_mapping(data_file: Callable[[str], Path]) -> None:
 def test_suggested_commands_name_alignments_that_work(data_file: Callable[[str], Path]) -> None:
     import shlex
 
-    for name in ("reach_delay", "m1_reaching", "fly_ring_bar", "alm_delay", "human_mtl", "visual_choice_1"):
+    names = (
+        "reach_delay",
+        "m1_reaching",
+        "fly_ring_bar",
+        "alm_delay",
+        "human_mtl",
+        "visual_choice_1",
+        "linear_track",
+    )
+    for name in names:
         recording = ng.open_recording(data_file(f"{name}.nwb"))
         for command in recording.describe()["commands"]:
             words = shlex.split(command)
-            event = words[words.index("--align") + 1]
-            at = words.index("--window")
-            size = words[words.index("--bin-size") + 1]
-            trials = recording.align(
-                event,
-                window=(float(words[at + 1]), float(words[at + 2])),
-                bin_size=size if size == "native" else float(size),
-            )
+            given = dict(itertools.pairwise(words))
+            size = given["--bin-size"] if given["--bin-size"] == "native" else float(given["--bin-size"])
+            if "--chop" in given:
+                trials = recording.chop(float(given["--chop"]), bin_size=size, within=given.get("--within"))
+            else:
+                at = words.index("--window")
+                window = (float(words[at + 1]), float(words[at + 2]))
+                trials = recording.align(given["--align"], window=window, bin_size=size)
+            assert trials.sizes["trial"] >= 30
             assert ng.trials.observed(trials).mean() > 0.3
