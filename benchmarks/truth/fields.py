@@ -147,7 +147,7 @@ def summary(rows: list[dict[str, Any]], points: Counter, seeds: int, n_trials: i
     false = len({(r["circuit"], r["seed"]) for r in wrong if r["status"] == "supported"})
     lines += [
         "",
-        "Number of sets in which the hypothesis is supported; in brackets, cannot tell. Bold: planted; italic: also true.",
+        "Sets in which the hypothesis is supported; in brackets, cannot tell. Bold: planted; italic: also true.",
         "",
         f"- planted hypothesis supported: {sum(r['status'] == 'supported' for r in right)} of {len(right)}; "
         f"rejected: {sum(r['status'] == 'rejected' for r in right)}",

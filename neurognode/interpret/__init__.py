@@ -17,6 +17,7 @@ _NAMES = {
     "find_roots": "roots", "starting_points": "roots", "Portrait": "portraits", "portrait": "draw",
     "portrait_of": "fitted", "evidence_of": "fitted", "Evidence": "fitted", "readout_metric": "fitted",
     "Agreement": "agreements", "agreement": "agreements", "dsa": "agreements", "tangent_steps": "variational",
+    "perturb": "perturbations", "Response": "perturbations", "unit_push": "perturbations",
 }  # fmt: skip
 __all__ = sorted(_NAMES)
 

@@ -277,7 +277,8 @@ def _fixed_points(task: _Task, roll: Behaviour) -> FixedPoints:
         task.notes.append("fixed points: the field is zero or not finite at every visited state")
         return _empty_points(flow.dim)
     ends = roll.ends[np.isfinite(roll.ends).all(1)]
-    starts = np.concatenate([starting_points(region, task.n_starts, task.rng), ends[:64]])
+    middle = np.stack([region.states.mean(0), (region.lower + region.upper) / 2])
+    starts = np.concatenate([starting_points(region, task.n_starts, task.rng), ends[:64], middle])
     roots = find_roots(flow, starts, scale=scale, speed=float(np.median(speed)) or float(speed.max()))
     lower, upper = region.box(FAR)
     near = ((roots.points >= lower) & (roots.points <= upper)).all(1)

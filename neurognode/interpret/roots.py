@@ -18,6 +18,10 @@ MERGE = 1e-5
 FLAT = 1e-5
 """A zero whose Jacobian has a singular value below this share of its largest belongs to a continuum of zeros."""
 MOST_FLAT = 200
+NEWTON = 1e-4
+"""Below this damping, plain Newton steps are tried."""
+STALL = 12
+"""A search whose speed has not fallen by a tenth in this many steps has found a slow point, no zero, and is left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +81,11 @@ def find_roots(
     opened = np.linalg.norm(flow.open_velocity(states), axis=1) if len(states) else np.empty(0)
     good = np.isfinite(residual) & (residual <= speed * RESIDUAL) & (opened <= 10 * speed * RESIDUAL)
     points, residual = states[good], residual[good]
+    apart = _distinct(points, residual, np.ones(len(points), bool), merge * scale)
+    points, residual = points[apart], residual[apart]
     singular = np.linalg.svd(flow.jacobian(points), compute_uv=False) if len(points) else np.empty((0, 1))
     isolated = singular[:, -1] > FLAT * np.maximum(singular[:, 0], 1e-300)
-    keep = np.concatenate([_distinct(points, residual, isolated, merge * scale), _thinned(points, ~isolated)])
-    keep = keep.astype(int)
+    keep = np.concatenate([np.flatnonzero(isolated), _thinned(points, ~isolated)]).astype(int)
     return Roots(points[keep], residual[keep], isolated[keep], len(starts), int(good.sum()))
 
 
@@ -109,16 +114,22 @@ def levenberg_marquardt(
 ) -> np.ndarray:
     """Move each state (n, N) to a zero of the field; those that find none are left where they stalled.
 
-    Gated fields are searched with their gates open, which moves no zero. Each state has its own damping: a step
-    that lowers the speed is taken and the damping cut, another is refused and the damping raised. Two plain
-    Newton steps on the field itself end it, kept where they lower the speed.
+    Gated fields are searched with their gates open, which moves no zero. Each state has its own damping, at
+    first so small that Newton's step is tried: a step that lowers the speed is taken and the damping cut by ten,
+    another is refused and the damping raised by ten. Two plain
+    Newton steps on the field itself end it. A search that no longer gets anywhere is given up.
     """
     active = np.arange(len(states))
     velocity = flow.open_velocity(states) if len(states) else states
-    damping, raised = np.full(len(states), 1e-3), np.full(len(states), 2.0)
+    damping = np.full(len(states), NEWTON)
     jacobian = flow.open_jacobian(states)
-    for _ in range(max_steps):
+    best = np.full(len(states), np.inf)
+    for k in range(max_steps):
         speed = np.linalg.norm(velocity[active], axis=1)
+        if k % STALL == STALL - 1:
+            moving = speed < 0.9 * best[active]
+            active, speed = active[moving], speed[moving]
+            best[active] = speed
         finite = np.isfinite(speed) & np.isfinite(jacobian[active]).all((1, 2))
         active = active[finite & (speed > tolerance) & (damping[active] < 1e10)]
         if not len(active):
@@ -130,21 +141,30 @@ def levenberg_marquardt(
         better = np.linalg.norm(moved, axis=1) < np.linalg.norm(velocity[active], axis=1)
         taken, refused = active[better], active[~better]
         states[taken], velocity[taken] = trial[better], moved[better]
-        damping[taken], raised[taken] = np.maximum(damping[taken] * 0.1, 1e-15), 2.0
-        damping[refused] *= raised[refused]
-        raised[refused] *= 2.0
+        damping[taken] = np.maximum(damping[taken] * 0.1, 1e-15)
+        damping[refused] *= 10.0
         if len(taken):
             jacobian[taken] = flow.open_jacobian(states[taken])
     return _polished(flow, states, tolerance)
 
 
 def _damped_step(jacobian: np.ndarray, velocity: np.ndarray, damping: np.ndarray) -> np.ndarray:
-    """-(J'J + d I)^-1 J'f, with d relative to the mean square of J's columns."""
-    normal = np.einsum("nij,nik->njk", jacobian, jacobian)
-    size = np.trace(normal, axis1=1, axis2=2) / normal.shape[1]
-    normal[:, np.arange(normal.shape[1]), np.arange(normal.shape[1])] += (damping * size + 1e-300)[:, None]
-    right = -np.einsum("nij,ni->nj", jacobian, velocity)
-    return np.linalg.solve(normal, right[..., None])[..., 0]
+    """-(J'J + d I)^-1 J'f, with d relative to the mean square of J's columns; Newton's step where d is tiny."""
+    step = np.empty_like(velocity)
+    plain = damping <= NEWTON
+    diagonal = np.arange(velocity.shape[1])
+    if plain.any():
+        matrix = jacobian[plain]
+        matrix[:, diagonal, diagonal] += 1e-15 * np.abs(matrix).max((1, 2))[:, None] + 1e-300
+        step[plain] = np.linalg.solve(matrix, -velocity[plain][..., None])[..., 0]
+    if not plain.all():
+        matrix = jacobian[~plain]
+        transposed = matrix.transpose(0, 2, 1)
+        normal = transposed @ matrix
+        size = np.trace(normal, axis1=1, axis2=2) / normal.shape[1]
+        normal[:, diagonal, diagonal] += (damping[~plain] * size + 1e-300)[:, None]
+        step[~plain] = np.linalg.solve(normal, -(transposed @ velocity[~plain][..., None]))[..., 0]
+    return step
 
 
 def _polished(flow: Flow, states: np.ndarray, tolerance: float) -> np.ndarray:
