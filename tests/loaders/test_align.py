@@ -260,6 +260,14 @@ def test_a_window_outside_the_recording_is_an_error(data_file: Find) -> None:
     assert "254.3" in str(caught.value)
 
 
+def test_a_mask_that_is_the_same_for_all_units_has_no_unit_axis() -> None:
+    given = {"spike_times": [[0.1, 0.5], [0.2, 2.5]], "obs_intervals": [[[0, 1], [2, 3]]] * 2}
+    trials = ng.open_recording(given).align([0.0], window=(0, 3), bin_size=0.5)
+    assert trials["observed"].dims == ("trial", "time")
+    assert trials["observed"].values[0].tolist() == [True, True, False, False, True, True]
+    assert trials["counts"].values[0, :, 0].tolist() == [1, 1, 0, 0, 0, 0]
+
+
 def test_obs_intervals_decide_what_was_observed(data_file: Find) -> None:
     recording = ng.open_recording(data_file("nwb_zoo/nwb-explorer__test_Units.nwb"))
     trials = recording.align([0.0], window=(0, 8), bin_size=1.0)

@@ -242,6 +242,8 @@ def _mark_observed(
             f"{absent} of {len(trains)} units have no spikes in a part of the recording where many were due; "
             'they count as not observed there (presence="file" counts them as silent)'
         )
+    if full is not None and (full == full[:, :, :1]).all():
+        mask, full = full[:, :, 0], None
     block.observed = mask if full is None else full
     if full is not None:
         block.values *= full
