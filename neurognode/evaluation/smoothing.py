@@ -67,7 +67,7 @@ class SmoothingGLM:
     """Smoothing, square root, and a Poisson regression from the seen units to the scored ones.
 
     Width of the smoothing and ridge penalty are chosen on a fifth of the train trials; the regression is
-    then fitted to all of them.
+    then fitted to all of them. Where a unit was not recorded, its mean count stands in for it.
 
     Parameters
     ----------
@@ -103,6 +103,7 @@ class SmoothingGLM:
         n_units = trials.sizes["unit"]
         self.seen_ = np.ones(n_units, bool) if seen is None else np.asarray(seen, bool)
         self.scored_ = ~self.seen_ if (~self.seen_).any() else np.ones(n_units, bool)
+        self.mean_ = mean_counts(*schema.filled(trials))[self.seen_]
         bin_size = float(trials.attrs["bin_size"])
         fit, check = _inner(trials.sizes["trial"])
         middle = self.alphas[len(self.alphas) // 2]
@@ -127,7 +128,8 @@ class SmoothingGLM:
         parts = []
         for scale in scales:
             values = smoothed(counts[..., self.seen_], scale, axis=1, observed=mask[..., self.seen_])
-            parts.append(np.sqrt(np.maximum(np.nan_to_num(values), 0)))
+            known = np.where(np.isfinite(values), values, self.mean_)
+            parts.append(np.sqrt(np.maximum(known, 0)))
         return np.concatenate(parts, axis=2)
 
     def _flat(self, trials: xr.Dataset, width: float, *parts: np.ndarray) -> list[tuple[np.ndarray, ...]]:

@@ -26,7 +26,8 @@ def r2(
     Returns
     -------
     float
-        1 is perfect, 0 is no better than the mean of what is scored; there is no lower limit.
+        1 is perfect, 0 is no better than the mean of what is scored; there is no lower limit. NaN if there is
+        nothing to score.
 
     Examples
     --------
@@ -38,6 +39,8 @@ def r2(
     """
     one_of(average, AVERAGES, "average")
     a, b = _rows(true, predicted, observed)
+    if not len(a):
+        return float("nan")
     if average == "flat":
         a, b = a.reshape(-1, 1), b.reshape(-1, 1)
     residual = ((a - b) ** 2).sum(axis=0)
@@ -190,7 +193,10 @@ def psth_r2(
             out.append(np.where(seen > 0, total / np.maximum(seen, 1), np.nan))
         if smooth > 0:
             recorded[-1] = smoothed(recorded[-1], smooth)
-    return r2(np.concatenate(recorded), np.concatenate(predicted), average="uniform")
+    true, guess = np.concatenate(recorded), np.concatenate(predicted)
+    scores = np.array([r2(true[:, [u]], guess[:, [u]]) for u in range(true.shape[1])])
+    scores = scores[np.isfinite(scores)]
+    return float(scores.mean()) if len(scores) else float("nan")
 
 
 def smoothed(

@@ -11,6 +11,7 @@ import xarray as xr
 from sklearn.base import BaseEstimator
 
 from neurognode import evaluation
+from neurognode.evaluation import SmoothingGLM
 from neurognode.evaluation.glm import PoissonRegression
 from neurognode.metrics import bits_per_spike, mean_counts
 from neurognode.synthetic import circuits, simulate_recording
@@ -88,6 +89,23 @@ def test_smoothing_and_regression_beat_the_average_and_stay_below_the_truth(bist
     assert scores["mean rate"] == pytest.approx(0, abs=1e-9)
     assert 0.03 < scores["smoothing + GLM"] < bits_per_spike(true, counts[..., 30:], null)
     assert scores["PSTH"] < scores["smoothing + GLM"]
+
+
+def test_uneven_trials_and_units_that_come_and_go():
+    recording = simulate_recording(
+        circuits.make("bistable"), n_units=40, n_trials=80, uneven=0.3, missing=0.4, random_state=0
+    )
+    trials = recording.trials(0.02)
+    truth = recording.truth(0.02).assign_coords(trial=trials["trial"])
+    train, test = _split(trials)
+    scores = evaluation.evaluate(Oracle(truth, np.arange(30)), train, test, condition="choice")
+    rows = {row["method"]: row["co_bps"] for row in scores["table"]}
+    assert 0.02 < rows["smoothing + GLM"] < rows["this model"]
+    absent = trials.copy(deep=True)
+    absent["observed"][:, :, :30] = False
+    model = SmoothingGLM(widths=(0.08,), alphas=(1e-2,)).fit(train, np.arange(40) < 30)
+    typical = model.predict(absent) / mean_counts(*filled(train))[30:]
+    assert 0.5 < np.median(typical) < 1.5
 
 
 def test_condition_averages_use_the_condition(bistable):

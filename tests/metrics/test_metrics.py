@@ -98,6 +98,16 @@ def test_psth_r2_averages_over_trials():
     assert metrics.psth_r2(truth[1 - conditions], counts, conditions) < 0.5
 
 
+def test_psth_r2_leaves_out_units_that_were_never_recorded():
+    rates = np.abs(rng.normal(size=(10, 20, 3))) + 0.1
+    conditions = np.arange(10) % 2
+    observed = np.ones((10, 20, 3), bool)
+    observed[..., 2] = False
+    noisy = rates + 0.1 * rng.normal(size=rates.shape)
+    whole = metrics.psth_r2(rates[..., :2], noisy[..., :2], conditions)
+    assert metrics.psth_r2(rates, noisy, conditions, observed=observed) == pytest.approx(whole)
+
+
 def test_smoothing_does_not_take_a_gap_for_silence():
     values = np.ones((50, 1))
     observed = np.ones((50, 1), bool)
