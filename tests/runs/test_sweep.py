@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neurognode.errors import RunError
+from neurognode.runs import RunConfig, Space
+from neurognode.runs.schedule import Trial, exploit, next_job, rungs
+from neurognode.runs.sweep import Sweep, sweep
+
+SPACE = Space.read({"latent_dim": [1, 2, 3], "learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}})
+CONFIG = RunConfig.model_validate(
+    {"recording": {"path": "a.nwb"}, "model": {"arguments": {"max_steps": 900}}}
+)
+
+
+def pretend(calls: list[tuple[str, int]], sign: int = 1) -> Any:
+    """A worker that trains nothing: the score grows with steps and depends on the folder's number."""
+
+    def advance(config: dict, folder: str, until: int, **_: Any) -> dict[str, Any]:
+        number = int(Path(folder).name)
+        calls.append((Path(folder).name, until))
+        if number == 3:
+            return {"score": float("nan"), "interrupted": False, "error": "does not work"}
+        return {"score": sign * number + until / 1e6, "interrupted": False, "error": ""}
+
+    return advance
+
+
+def test_ranges_are_drawn_inside_and_evenly_in_logarithm() -> None:
+    rng = np.random.default_rng(0)
+    drawn = np.array([SPACE.draw(rng)["learning_rate"] for _ in range(2000)])
+    assert drawn.min() >= 1e-3
+    assert drawn.max() <= 1e-1
+    assert abs(np.median(np.log10(drawn)) + 2) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("described", "word"),
+    [({}, "mapping"), ({"a": []}, "empty"), ({"a": {"lo": 1}}, "low"), ({"a": {"low": 2, "high": 1}}, "below"),
+     ({"a": {"low": 0, "high": 1, "log": True}}, "positive")],
+)  # fmt: skip
+def test_a_wrong_space_names_its_part(described: dict, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        Space.read(described)
+
+
+def test_rungs_grow_by_three_and_end_at_the_last_step() -> None:
+    assert rungs("asha", 2000, 50) == [200, 650, 2000]
+    assert rungs("asha", 60, 50) == [60]
+    assert rungs("population", 400, 50)[-1] == 400
+
+
+def test_the_best_third_goes_on_first() -> None:
+    trials = [Trial(k, {}, {100: float(k)}, "paused") for k in range(6)] + [Trial(6, {})]
+    assert next_job(trials, [100, 300, 900], "asha") == (trials[5], 300)
+    trials[5].scores[300], trials[5].state = 1.0, "paused"
+    assert next_job(trials, [100, 300, 900], "asha") == (trials[4], 300)
+    trials[4].scores[300] = 0.5
+    assert next_job(trials, [100, 300, 900], "asha") == (trials[6], 100), (
+        "two of seven cannot both go on to the last"
+    )
+
+
+def test_random_search_trains_everything_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, int]] = []
+    monkeypatch.setattr("neurognode.runs.sweep.advance", pretend(calls))
+    found = sweep(CONFIG, SPACE, tmp_path / "sweep", n_trials=6)
+    assert [until for _, until in calls] == [900] * 6
+    assert found.finished[0].id == 5
+    assert [t.error for t in found.trials if t.state == "failed"] == ["does not work"]
+    table = (tmp_path / "sweep" / "table.csv").read_text().splitlines()
+    assert table[0].startswith("trial,state,steps,score,latent_dim,learning_rate")
+    assert len(table) == 7
+
+
+def test_halving_trains_few_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, int]] = []
+    monkeypatch.setattr("neurognode.runs.sweep.advance", pretend(calls, -1))
+    found = sweep(CONFIG, SPACE, tmp_path / "sweep", method="asha", n_trials=12)
+    assert [found.finished[0].id, len(found.finished)] == [0, 1]
+    assert sum(until == 100 for _, until in calls) == 12
+
+
+def test_a_sweep_that_was_killed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, int]] = []
+    work = pretend(calls)
+
+    def killed(**job: Any) -> dict[str, Any]:
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return work(**job)
+
+    monkeypatch.setattr("neurognode.runs.sweep.advance", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(CONFIG, SPACE, tmp_path / "sweep", n_trials=6)
+    before = [t["params"] for t in json.loads((tmp_path / "sweep" / "sweep.json").read_text())["trials"]]
+    monkeypatch.setattr("neurognode.runs.sweep.advance", work)
+    found = sweep(CONFIG, SPACE, tmp_path / "sweep", n_trials=6, resume=True)
+    assert [t.params for t in found.trials] == before
+    assert sorted(calls) == [(f"{k:03d}", 900) for k in range(6)], "nothing is trained twice"
+
+
+def test_nothing_is_overwritten_and_other_sweeps_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neurognode.runs.sweep.advance", pretend([]))
+    sweep(CONFIG, SPACE, tmp_path / "sweep", n_trials=2)
+    with pytest.raises(RunError, match="--resume"):
+        sweep(CONFIG, SPACE, tmp_path / "sweep", n_trials=2)
+    with pytest.raises(RunError, match="other settings"):
+        sweep(CONFIG, SPACE, tmp_path / "sweep", method="asha", n_trials=2, resume=True)
+    with pytest.raises(RunError, match="no sweep"):
+        sweep(CONFIG, SPACE, tmp_path / "none", resume=True)
+
+
+def test_the_worst_takes_over_from_the_best() -> None:
+    trials = [Trial(k, SPACE.draw(np.random.default_rng(k)), {100: float(k)}, "paused") for k in range(5)]
+    copies: list[tuple[int, int]] = []
+    exploit(trials, 100, SPACE, np.random.default_rng(0), lambda a, b: copies.append((a.id, b.id)))
+    assert copies == [(4, 0)]
+    assert trials[0].params["latent_dim"] == trials[4].params["latent_dim"]
+    ratio = trials[0].params["learning_rate"] / trials[4].params["learning_rate"]
+    assert (
+        ratio == pytest.approx(0.8)
+        or ratio == pytest.approx(1.25)
+        or trials[0].params["learning_rate"] in (1e-3, 1e-1)
+    )
+
+
+def test_smallest_dimension_within_one_standard_error(tmp_path: Path) -> None:
+    scores = {1: [0.1, 0.12], 2: [0.29, 0.31], 3: [0.28, 0.34]}
+    trials = [
+        Trial(10 * dim + k, {"latent_dim": dim}, {900: s}, "done")
+        for dim, all_ in scores.items()
+        for k, s in enumerate(all_)
+    ]
+    found = Sweep(tmp_path, trials).smallest_latent_dim()
+    assert found is not None
+    assert found[0] == 2
+    assert Sweep(tmp_path, trials[:2]).smallest_latent_dim() is None
+
+
+@pytest.mark.slow
+def test_a_real_sweep_leaves_the_winning_run(small_recording: Path, tmp_path: Path) -> None:
+    from neurognode import cli
+
+    (tmp_path / "space.yaml").write_text("latent_dim: [1, 2]\n")
+    line = (
+        f"sweep {small_recording} --align start_time --window 0 1.2 --bin-size 0.04 --max-steps 300 "
+        f"--set validation_fraction=0.2 --quiet --space {tmp_path}/space.yaml --method asha --n-trials 3 "
+        f"--workers 2 --out {tmp_path}/sweep"
+    )
+    assert cli.run(line.split()) == 0
+    state = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
+    assert [t for t in state["trials"] if t["state"] == "done"]
+    assert (tmp_path / "sweep" / "sweep.svg").is_file()
