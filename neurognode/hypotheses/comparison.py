@@ -15,7 +15,6 @@ from neurognode.hypotheses.verdict import Verdicts
 from neurognode.interpret.agreements import agreement
 from neurognode.trials import make_trials
 
-
 WORSE = 0.75
 """Members whose validation score is below this share of the best one's have not learned the data."""
 
@@ -25,7 +24,7 @@ def compare(
     trials: Any,
     *,
     hypotheses: Sequence[str] | None = None,
-    n_rescored: int = 200,
+    n_rescored: int = 250,
     n_refits: int = 0,
     refit_steps: int = 200,
     inputs: np.ndarray | None = None,
@@ -50,7 +49,8 @@ def compare(
         Names in the registry; all by default.
     n_rescored : int
         Surrogates passed through the fitted model. The p value is that of the hypothesis's signature in the
-        latents. 0 for none: then nothing can be supported unless `n_refits` is given.
+        latents. With fewer than 20 times as many as there are hypotheses, less one, nothing can be supported after
+        correction. 0 for none: then nothing can be supported unless `n_refits` is given.
     n_refits : int
         Surrogates to which the reference member is fitted again, from a warm start; the p value is then that of the
         flow's own statistic, and what the verdict says.
@@ -114,7 +114,7 @@ def _good_enough(members: list[Any], reference: int) -> tuple[list[Any], int, li
         int(np.flatnonzero(kept == reference)[0]) if reference in kept else int(np.nanargmax(scores[kept]))
     )
     left_out = len(members) - len(kept)
-    words = f"{left_out} of {len(members)} members predict held-out activity much worse than the best and were left out."
+    words = f"{left_out} of {len(members)} members predict held-out trials much worse than the best and were left out."
     return [members[k] for k in kept], place, [words] if left_out else []
 
 
