@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from neurognode import registry
-from neurognode.dynamics import GNODE, Diffusion
+from neurognode.dynamics import GNODE, Diffusion, Map
 from neurognode.models.encoders import Encoder
 from neurognode.models.inferred_inputs import InferredInputs
 from neurognode.models.network import LatentNetwork, Objective
@@ -47,6 +47,9 @@ class Shape:
     kind: str
 
 
+ANNEALED_NOISE = 0.13
+"""Deviation of process noise that will be annealed away, per bin; fixed, and the same for all latents."""
+
 READ_IN = 16
 """Width of the read-ins that bring several recordings to one encoder."""
 
@@ -60,12 +63,13 @@ def make_network(model: LatentDynamics, shapes: Sequence[Shape], seed: int) -> L
         torch.manual_seed(seed)
         sessions = [make_session(model, shape, latent_dim, several) for shape in shapes]
         width = READ_IN if several else int(first.seen.sum())
-        encoder = _encoder(model, width + 1 + first.n_inputs)
+        encoder = _encoder(model, width + 1 + first.n_inputs, first.bin_size)
         path = _path(model, encoder, latent_dim, first, n_inferred, seed)
         inferred = None
         if n_inferred:
             inferred = InferredInputs(encoder.features, n_inferred, bin_size=first.bin_size)
-        return LatentNetwork(encoder, path, sessions, inferred=inferred, objective=_objective(model))
+        objective = _objective(model, all(bool(shape.seen.all()) for shape in shapes))
+        return LatentNetwork(encoder, path, sessions, inferred=inferred, objective=objective)
 
 
 def make_session(model: LatentDynamics, shape: Shape, latent_dim: int, several: bool) -> Session:
@@ -83,8 +87,11 @@ def make_session(model: LatentDynamics, shape: Shape, latent_dim: int, several: 
     )
 
 
-def _encoder(model: LatentDynamics, width: int) -> Encoder:
+def _encoder(model: LatentDynamics, width: int, bin_size: float) -> Encoder:
     options = dict(setting(model.preset, "encoder")) if model.encoder in ("gru", "causal_gru") else {}
+    seconds = options.pop("block", 0.0)
+    if model.encoder == "gru":
+        options["stride"] = min(max(round(seconds / bin_size), 1), 4)
     options |= model.encoder_options or {}
     encoder = registry.resolve("encoders", model.encoder)(width, **options)
     corrected = setting(model.preset, "process_noise", model.process_noise) is True
@@ -114,18 +121,16 @@ def _path(
         }
         if model.dynamics == "gnode":
             options["gate_hidden"] = None
+    elif issubclass(kind, Map):
+        options = {"dt": shape.bin_size}
     options |= model.dynamics_options or {}
     field = kind(latent_dim, shape.n_inputs + n_inferred, **options)
     noise = setting(model.preset, "process_noise", model.process_noise)
     diffusion = None
-    if noise:
-        import os
-
-        X = eval(os.environ.get("NGX", "{}"))
-        diffusion = Diffusion(
-            latent_dim, kind=X.get("kind", "per_latent"), std=X.get("std", 0.1) / shape.bin_size**0.5
-        )
-        diffusion.requires_grad_(X.get("learn", True))
+    if noise == "anneal":
+        diffusion = Diffusion(latent_dim, std=ANNEALED_NOISE / shape.bin_size**0.5).requires_grad_(False)
+    elif noise:
+        diffusion = Diffusion(latent_dim, kind="per_latent", std=0.1 / shape.bin_size**0.5)
     return LatentPath(
         encoder.features,
         field,
@@ -136,12 +141,13 @@ def _path(
     )
 
 
-def _objective(model: LatentDynamics) -> Objective:
+def _objective(model: LatentDynamics, all_seen: bool) -> Objective:
+    """Units that are never shown keep an encoder from copying; where there are some, nothing else need be hidden."""
     noise = setting(model.preset, "process_noise", model.process_noise)
     return Objective(
         kl_weight=setting(model.preset, "kl_weight", model.kl_weight),
-        coordinated_dropout=setting(model.preset, "coordinated_dropout", model.coordinated_dropout),
-        anneal=eval(__import__("os").environ.get("NGX", "{}")).get("anneal", (0.15, 0.6, 0.05))
-        if noise == "anneal"
-        else None,
+        coordinated_dropout=setting(
+            model.preset, "coordinated_dropout" if all_seen else "held_out_dropout", model.coordinated_dropout
+        ),
+        anneal=(0.15, 0.6, 0.03) if noise == "anneal" else None,
     )

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from neurognode.dynamics import Diffusion, VectorField
-from neurognode.models import archive, verbs
+from neurognode.models import archive, parallel, verbs
 from neurognode.models.alignment import Affine, align
 from neurognode.models.data import as_trials
 from neurognode.models.estimator import LatentDynamics
@@ -31,6 +31,10 @@ class Ensemble(BaseEstimator):
         Number K of fits.
     random_state : int or Generator, optional
         Seed from which the members' seeds are drawn; by default the model's own.
+    n_jobs : int, optional
+        Members fitted at the same time, each in a process of its own; -1 for one per core. Starting a process
+        takes seconds, so this pays for fits of a minute or more. By default they are fitted in turn, as they
+        also are where there are several sessions.
 
     Attributes
     ----------
@@ -59,33 +63,34 @@ class Ensemble(BaseEstimator):
         n_members: int = 5,
         *,
         random_state: int | np.random.Generator | None = None,
+        n_jobs: int | None = None,
     ) -> None:
         self.model = model
         self.n_members = n_members
         self.random_state = random_state
+        self.n_jobs = n_jobs
 
     def fit(self, trials: Any, y: None = None) -> Ensemble:
         """Fit every member; after Ctrl-C the members fitted so far are kept."""
         if isinstance(self.n_members, bool) or int(self.n_members) != self.n_members or self.n_members < 1:
             raise ValueError(f"n_members={self.n_members!r} must be an integer of at least 1.")
         seed = as_seed(self.model.random_state if self.random_state is None else self.random_state)
-        members: list[LatentDynamics] = []
-        for index in range(self.n_members):
-            member = clone(self.model).set_params(random_state=stream(seed, 8, index) % 2**31)
-            member._label = f"member {index + 1}/{self.n_members}"
-            if member.checkpoint is not None:
-                member.checkpoint = f"{os.fspath(member.checkpoint)}.{index}"
-            if index:
-                with warnings.catch_warnings():
-                    warnings.filterwarnings("ignore", message=".*never change in the training trials.*")
-                    member.fit(trials)
-            else:
-                member.fit(trials)
-            members.append(member)
-            if member.stopped_ == "interrupted":
-                break
-        self._settle(members, trials)
+        members = [self._member(index, seed) for index in range(self.n_members)]
+        n_jobs = effective_jobs(self.n_jobs, self.n_members)
+        if n_jobs > 1 and parallel.can_fit(members, trials):
+            labels = [member._label for member in members]
+            fitted = parallel.fit_members(members, trials, n_jobs, labels)
+        else:
+            fitted = _in_turn(members, trials)
+        self._settle(fitted, trials)
         return self
+
+    def _member(self, index: int, seed: int) -> LatentDynamics:
+        member = clone(self.model).set_params(random_state=stream(seed, 8, index) % 2**31)
+        member._label = f"member {index + 1}/{self.n_members}"
+        if member.checkpoint is not None:
+            member.checkpoint = f"{os.fspath(member.checkpoint)}.{index}"
+        return member
 
     def _settle(self, members: list[LatentDynamics], trials: Any) -> None:
         scores = np.array([member.validation_score_ for member in members])
@@ -94,34 +99,43 @@ class Ensemble(BaseEstimator):
         self.members_, self.reference_ = members, reference
         self.alignments_ = [align(own, states[reference]) for own in states]
 
-    def transform(self, trials: Any, *, members: bool = False) -> xr.DataArray:
+    def transform(self, trials: Any, *, members: bool = False, session: int = 0) -> Any:
         """Latents in the space of the reference member, (trial, time, latent), averaged over members.
 
         The coordinate ``std`` holds their standard deviation over members. With ``members=True`` the first
-        axis is the member and nothing is averaged.
+        axis is the member and nothing is averaged. Sessions are handled as in `LatentDynamics.transform`.
         """
         check_is_fitted(self, "members_")
-        each = [member.transform(trials).drop_vars("std", errors="ignore") for member in self.members_]
-        aligned = [own.copy(data=move(own.values)) for own, move in zip(each, self.alignments_)]
+        if isinstance(trials, list):
+            return [self.transform(one, members=members, session=k) for k, one in enumerate(trials)]
+        aligned = []
+        for member, move in zip(self.members_, self.alignments_):
+            own = member.transform(trials, session=session).drop_vars("std", errors="ignore")
+            aligned.append(own.copy(data=move(own.values)))
         return _combined(aligned, members)
 
-    def fit_transform(self, trials: Any, y: None = None) -> xr.DataArray:
+    def fit_transform(self, trials: Any, y: None = None) -> Any:
         """Fit, then `transform` the same trials."""
         return self.fit(trials).transform(trials)
 
-    def predict(self, trials: Any, *, members: bool = False) -> xr.DataArray:
+    def predict(self, trials: Any, *, members: bool = False, session: int = 0) -> Any:
         """Expected rates or signal, averaged over members; `std` and `members` as in `transform`."""
         check_is_fitted(self, "members_")
-        return _combined([member.predict(trials) for member in self.members_], members)
+        if isinstance(trials, list):
+            return [self.predict(one, members=members, session=k) for k, one in enumerate(trials)]
+        return _combined([member.predict(trials, session=session) for member in self.members_], members)
 
-    def score(self, trials: Any, y: None = None) -> float:
+    def score(self, trials: Any, y: None = None, *, session: int = 0) -> float:
         """Score of the averaged rates; see `LatentDynamics.score`."""
-        rates = self.predict(trials).values
+        check_is_fitted(self, "members_")
+        if isinstance(trials, list):
+            return float(np.mean([self.score(one, session=k) for k, one in enumerate(trials)]))
         member = self.members_[0]
-        return verbs.score_rates(member, as_trials(trials, member.bin_size_, member.activity_kind_), rates)
+        checked = as_trials(trials, member.bin_size_, member.activity_kind_)
+        return verbs.score_rates(member, checked, self.predict(trials, session=session).values, session)
 
     def sample(
-        self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False
+        self, trials: Any, n_samples: int = 1, *, what: str = "signal", prior: bool = False, session: int = 0
     ) -> xr.DataArray:
         """Draws from the members in turn, (sample, trial, time, unit or latent); latents are aligned."""
         check_is_fitted(self, "members_")
@@ -130,7 +144,7 @@ class Ensemble(BaseEstimator):
         drawn = []
         for member, move, share in zip(self.members_, self.alignments_, shares):
             if share:
-                own = member.sample(trials, share, what=what, prior=prior)
+                own = member.sample(trials, share, what=what, prior=prior, session=session)
                 drawn.append(own.copy(data=move(own.values)) if what == "latents" else own)
         return xr.concat(drawn, "sample")
 
@@ -210,3 +224,33 @@ def _combined(arrays: list[xr.DataArray], members: bool) -> xr.DataArray:
         )
     spread = stack.std(0, ddof=1) if len(arrays) > 1 else np.zeros_like(stack[0])
     return first.copy(data=stack.mean(0)).assign_coords(std=(first.dims, spread))
+
+
+def _in_turn(members: list[LatentDynamics], trials: Any) -> list[LatentDynamics]:
+    fitted: list[LatentDynamics] = []
+    for member in members:
+        with warnings.catch_warnings():
+            if fitted:
+                warnings.filterwarnings("ignore", message=".*never change in the training trials.*")
+            member.fit(trials)
+        fitted.append(member)
+        if member.stopped_ == "interrupted":
+            break
+    return fitted
+
+
+def effective_jobs(n_jobs: int | None, n_members: int) -> int:
+    """Processes to use: `n_jobs`, or one per core for -1, but no more than there are members.
+
+    Examples
+    --------
+    >>> from neurognode.models.ensemble import effective_jobs
+    >>> effective_jobs(None, 5), effective_jobs(8, 5)
+    (1, 5)
+    """
+    if n_jobs is not None and (
+        isinstance(n_jobs, bool) or int(n_jobs) != n_jobs or n_jobs == 0 or n_jobs < -1
+    ):
+        raise ValueError(f"n_jobs={n_jobs!r} must be None, -1, or an integer of at least 1.")
+    wanted = 1 if n_jobs is None else (os.cpu_count() or 1) if n_jobs == -1 else n_jobs
+    return max(1, min(wanted, n_members))

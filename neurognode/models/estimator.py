@@ -87,6 +87,8 @@ class LatentDynamics(BaseEstimator):
         Told of every step as ``on_step(step, total, metrics)``; see `neurognode.training.Callback`.
     checkpoint : path, optional
         File kept up to date during training, from which ``resume=True`` goes on.
+    checkpoint_seconds : float
+        Seconds between two writings of `checkpoint`.
     resume : bool
         Go on from `checkpoint` if it exists.
 
@@ -153,6 +155,7 @@ class LatentDynamics(BaseEstimator):
         progress: bool = True,
         callbacks: Sequence[Callable[..., None]] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_seconds: float = 30.0,
         resume: bool = False,
     ) -> None:
         self.latent_dim = latent_dim
@@ -188,6 +191,7 @@ class LatentDynamics(BaseEstimator):
         self.progress = progress
         self.callbacks = callbacks
         self.checkpoint = checkpoint
+        self.checkpoint_seconds = checkpoint_seconds
         self.resume = resume
 
     def fit(self, trials: Any, y: None = None) -> LatentDynamics:
@@ -218,7 +222,7 @@ class LatentDynamics(BaseEstimator):
         train_on(self, trials)
         return self
 
-    def transform(self, trials: Any, *, session: int = 0) -> xr.DataArray | list[xr.DataArray]:
+    def transform(self, trials: Any, *, session: int = 0) -> Any:
         """Posterior mean latents, (trial, time, latent); NaN after the end of a trial.
 
         Their standard deviation is the coordinate ``std`` of the same shape, if `n_samples` is above 1.
@@ -233,11 +237,11 @@ class LatentDynamics(BaseEstimator):
         check_is_fitted(self, "network_")
         return self._each(verbs.transform, trials, session)
 
-    def fit_transform(self, trials: Any, y: None = None) -> xr.DataArray | list[xr.DataArray]:
+    def fit_transform(self, trials: Any, y: None = None) -> Any:
         """Fit, then `transform` the same trials."""
         return self.fit(trials).transform(trials)
 
-    def predict(self, trials: Any, *, session: int = 0) -> xr.DataArray | list[xr.DataArray]:
+    def predict(self, trials: Any, *, session: int = 0) -> Any:
         """Expected rates in spikes/s (counts) or expected signal of every fitted unit, (trial, time, unit).
 
         NaN after the end of a trial.

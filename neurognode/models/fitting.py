@@ -104,6 +104,7 @@ def train_model(
         weight_decay=setting(model.preset, "weight_decay", model.weight_decay),
         select_from=0.0 if anneal is None else min(anneal[1] + 1e-6, 1.0),
         checkpoint=model.checkpoint,
+        checkpoint_seconds=model.checkpoint_seconds,
         resume=model.resume,
         device=model.device,
         precision=model.precision,

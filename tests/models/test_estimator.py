@@ -254,3 +254,13 @@ def test_callbacks_hear_every_step(counts: np.ndarray) -> None:
     heard: list[tuple[int, int]] = []
     quick(callbacks=[lambda step, total, metrics: heard.append((step, total))]).fit(counts)
     assert heard == [(i + 1, 4) for i in range(4)]
+
+
+def test_refining_the_first_state_raises_the_likelihood_of_what_was_seen() -> None:
+    counts, _ = rotation(n_trials=80)
+    model = quick(process_noise="anneal", max_steps=120, n_samples=0, encoder_options={"hidden": 24})
+    model.set_params(dynamics_options={"hidden": (24,), "tau": 0.05}, learning_rate=1e-2)
+    trials = trials_of(counts)
+    plain = model.fit(trials).score(trials)
+    refined = model.set_params(refine_steps=3).score(trials)
+    assert refined > plain
