@@ -22,7 +22,7 @@ METHODS = ("euler", "exponential_euler", "rk4")
 _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
 _FEW_EVALUATIONS, _MANY_WEIGHTS = 8, 200_000
-_STORE_LIMIT = 1 << 26
+_STORE_LIMIT = 1 << 20
 """Bytes of activations kept for the backward pass; beyond, they are computed again."""
 _THREAD_WORK = 2e6
 """Multiplications below which a second thread does not pay."""

@@ -7,7 +7,7 @@
 #define INLINE inline __attribute__((always_inline))
 
 #if defined(__AVX512F__)
-constexpr int NATIVE_BYTES = 64, TILE_ROWS = 8, GRAD_ROWS = 4, GRAD_COLUMNS = 5;
+constexpr int NATIVE_BYTES = 64, TILE_ROWS = 12, GRAD_ROWS = 4, GRAD_COLUMNS = 6;
 #elif defined(__AVX__)
 constexpr int NATIVE_BYTES = 32, TILE_ROWS = 6, GRAD_ROWS = 3, GRAD_COLUMNS = 3;
 #else
@@ -34,11 +34,15 @@ template <class T_, int BYTES> struct Simd {
   static INLINE V clamp(V x, T bottom, T top) { return above(below(x, top), bottom); }
 
   static INLINE T sum(V v) {
-    T part[lanes];
-    std::memcpy(part, &v, sizeof v);
-    for (int width = lanes / 2; width > 0; width /= 2)
-      for (int i = 0; i < width; i++) part[i] += part[i + width];
-    return part[0];
+    if constexpr (lanes == 2) {
+      return v[0] + v[1];
+    } else {
+      using Half = Simd<T, BYTES / 2>;
+      typename Half::V low, high;
+      std::memcpy(&low, &v, sizeof low);
+      std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+      return Half::sum(low + high);
+    }
   }
 
   // exp by reduction to |r| <= log(2) / 2; NaN stays NaN
