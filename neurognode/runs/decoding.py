@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from neurognode.evaluation import ring_phase
+from neurognode.metrics import unwrapped_correlation
+
 ALPHAS = np.logspace(-4, 4, 9)
 MAX_LAG = 0.15
 """Longest lag from latents to behaviour that is tried, seconds."""
@@ -32,12 +35,13 @@ def behavior_r2(latents: xr.DataArray, trials: xr.Dataset, is_test: np.ndarray) 
     Returns
     -------
     dict or None
-        ``r2`` by covariate, ``mean``, ``lag`` in seconds; None without behaviour or enough trials.
+        ``r2`` by covariate, ``mean``, ``lag`` in seconds; None without behaviour or enough trials. Angles are
+        decoded as their cosine and sine.
     """
     if "behavior" not in trials or is_test.sum() < 1 or (~is_test).sum() < 5:
         return None
     states = latents.transpose("trial", "time", "latent").values
-    target = trials["behavior"].transpose("trial", "time", "covariate").values.astype(float)
+    names, target = _targets(trials)
     width = float(trials.attrs["bin_size"])
     best: tuple[float, int, Any] = (-np.inf, 0, None)
     for lag in range(min(round(MAX_LAG / width), states.shape[1] - 2) + 1):
@@ -52,8 +56,68 @@ def behavior_r2(latents: xr.DataArray, trials: xr.Dataset, is_test: np.ndarray) 
         return None
     residual, total = ((y - model.predict(x).reshape(y.shape)) ** 2).sum(0), ((y - y.mean(0)) ** 2).sum(0)
     r2 = 1 - residual / np.maximum(total, 1e-12)
-    names = [str(name) for name in trials["covariate"].values]
     return {"r2": dict(zip(names, r2.tolist())), "mean": float(r2.mean()), "lag": lag * width}
+
+
+def _angles(trials: xr.Dataset) -> np.ndarray:
+    """Which covariates are angles in radians, bool (covariate,)."""
+    if "covariate_unit" not in trials.coords:
+        return np.zeros(trials.sizes["covariate"], bool)
+    return np.isin([str(u).lower() for u in trials["covariate_unit"].values], ("rad", "radian", "radians"))
+
+
+def _targets(trials: xr.Dataset) -> tuple[list[str], np.ndarray]:
+    """Names and values (trial, time, target) to decode, angles as cosine and sine."""
+    values = trials["behavior"].transpose("trial", "time", "covariate").values.astype(float)
+    names: list[str] = []
+    columns = []
+    for k, (name, angle) in enumerate(zip(trials["covariate"].values, _angles(trials))):
+        if angle:
+            names += [f"cos {name}", f"sin {name}"]
+            columns += [np.cos(values[..., k]), np.sin(values[..., k])]
+        else:
+            names.append(str(name))
+            columns.append(values[..., k])
+    return names, np.stack(columns, axis=-1)
+
+
+def phase_against_angles(latents: xr.DataArray, trials: xr.Dataset) -> dict[str, list[float]]:
+    """Correlation of the latents' phase on a ring with each angle of the behaviour, stretch by stretch.
+
+    The phase is that around the mean in the plane of most latent variance; both are followed continuously through
+    each stretch (windows of the same ``segment``, otherwise each trial), and the angle is used for nothing else.
+
+    Parameters
+    ----------
+    latents : DataArray of shape (trial, time, latent)
+        Latents of the trials.
+    trials : Dataset
+        The same trials, with ``behavior`` and the coordinate ``covariate_unit``.
+
+    Returns
+    -------
+    dict of covariate to list
+        r of each stretch; its sign is free but should be one.
+    """
+    if "behavior" not in trials or latents.sizes["latent"] < 2:
+        return {}
+    phase = ring_phase(latents)
+    stretch = trials["segment"].values if "segment" in trials.coords else np.arange(trials.sizes["trial"])
+    start = trials["absolute_time"].values[:, 0]
+    found = {}
+    for k in np.flatnonzero(_angles(trials)):
+        angle = trials["behavior"].transpose("trial", "time", "covariate").values[..., k].astype(float)
+        rows = []
+        for name in np.unique(stretch):
+            mine = np.flatnonzero(stretch == name)
+            mine = mine[np.argsort(start[mine], kind="stable")]
+            own, measured = phase[mine].ravel(), angle[mine].ravel()
+            good = np.isfinite(own) & np.isfinite(measured)
+            rows.append(
+                unwrapped_correlation(own[good], measured[good])[0] if good.sum() > 2 else float("nan")
+            )
+        found[str(trials["covariate"].values[k])] = rows
+    return found
 
 
 def _pairs(

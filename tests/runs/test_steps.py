@@ -106,3 +106,26 @@ def test_truth_scores_are_of_test_trials_and_affine() -> None:
     made_up = against_truth(padded, None, truth, is_test)
     assert made_up["latent_r2"] == pytest.approx(1)
     assert made_up["state_r2"] < 0.7
+
+
+def test_angles_are_decoded_as_points_on_a_circle() -> None:
+    import xarray as xr
+
+    from neurognode import make_trials
+    from neurognode.runs.decoding import phase_against_angles
+
+    rng = np.random.default_rng(0)
+    heading = rng.normal(0, 0.5, (20, 30)).cumsum().reshape(20, 30)
+    circle = np.stack([np.cos(heading), -np.sin(heading)], 2) + 0.05 * rng.normal(size=(20, 30, 2))
+    latents = xr.DataArray(circle, dims=("trial", "time", "latent"))
+    trials = make_trials(
+        np.ones((20, 30, 3)), bin_size=0.1, behavior=heading[..., None], covariate_names=["heading"],
+        absolute_start=np.arange(20) * 3.0, columns={"segment": [0] * 10 + [1] * 10},
+    ).assign_coords(covariate_unit=("covariate", ["radians"]))  # fmt: skip
+    found = behavior_r2(latents, trials, np.arange(20) >= 15)
+    assert found is not None
+    assert set(found["r2"]) == {"cos heading", "sin heading"}
+    assert min(found["r2"].values()) > 0.95
+    correlations = phase_against_angles(latents, trials)["heading"]
+    assert len(correlations) == 2
+    assert max(correlations) < -0.99, "one sense in every stretch"

@@ -12,7 +12,7 @@ from neurognode.errors import RecordingError
 from neurognode.evaluation import decode_condition, evaluate
 from neurognode.evaluation.signals import signal_r2, smoothing_ridge
 from neurognode.metrics import bits_per_spike, mean_counts
-from neurognode.runs.decoding import against_truth, behavior_r2
+from neurognode.runs.decoding import against_truth, behavior_r2, phase_against_angles
 from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 from neurognode.runs.partition import Partition
@@ -70,6 +70,7 @@ def _metrics(run: Run, opened: Any, trials: xr.Dataset, parts: Partition) -> dic
         metrics["notes"].insert(0, "No trials were kept for testing: these scores are of the fitted trials.")
     latents = run.latents["latents"]
     metrics["measures"] += _behavior(latents, trials, parts)
+    metrics["measures"] += _phases(latents, trials)
     metrics["measures"] += _truth(opened, latents, fits.predict(trials), parts.is_test)
     decoded = decode_condition(latents, trials[condition].values, column=condition) if condition else None
     if decoded is not None:
@@ -157,6 +158,19 @@ def _behavior(latents: xr.DataArray, trials: xr.Dataset, parts: Partition) -> li
     rows = [{"name": f"{name} (R²)", "value": value, "note": note} for name, value in found["r2"].items()]
     if len(rows) > 1:
         rows.append({"name": "mean over behaviour (R²)", "value": found["mean"], "note": note})
+    return rows
+
+
+def _phases(latents: xr.DataArray, trials: xr.Dataset) -> list[dict[str, Any]]:
+    """The phase of the latents against angles of behaviour, if they could turn together."""
+    rows = []
+    for name, correlations in phase_against_angles(latents, trials).items():
+        each = ", ".join(f"{r:+.2f}" for r in correlations[:12])
+        note = f"all trials, unwrapped, stretch by stretch: {each}; the sign is free but should be one"
+        value = float(np.nanmean(np.abs(correlations)))
+        rows.append(
+            {"name": f"{name} against the phase of the latents (mean |r|)", "value": value, "note": note}
+        )
     return rows
 
 
