@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     scale = QUICK if given.quick else FULL
-    store = Store(given.out / "results" / scale.name, scale.settings())
+    store = Store(given.out / "results" / scale.name, scale)
     for name in [] if given.report_only else given.part or PARTS:
         print(name, flush=True)
         PARTS[name].run(store, scale)

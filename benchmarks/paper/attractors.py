@@ -11,6 +11,7 @@ from benchmarks.paper.networks import network
 from benchmarks.paper.scale import Scale
 from benchmarks.paper.store import Store
 from neurognode.dynamics import VectorField, integrate
+from neurognode.interpret import portrait
 from neurognode.models import TaskNetwork
 from neurognode.synthetic import tasks
 
@@ -59,6 +60,7 @@ def memory(net: TaskNetwork, task: str, test: Any) -> dict[str, Any]:
     drift = np.linalg.norm(outputs - outputs[:, :1], axis=2)
     frozen = hold(_Open(field), start, times[:101]).numpy() @ readout.T + bias
     fine = hold(field, start, times[:101], substeps=10).numpy() @ readout.T + bias
+    picture = portrait(field, _quiet_states(net, test, 1000).astype(float), horizon=1.0, metric=readout)
     half = HALF_WIDTH[task]
     rates = field.rates(path[:, 100]).numpy()
     silent = torch.zeros(1, field.input_dim, dtype=torch.float64)
@@ -67,6 +69,10 @@ def memory(net: TaskNetwork, task: str, test: Any) -> dict[str, Any]:
         quiet = float(field.gate(start, silent).mean())
         loud = float(field.gate(start[: len(pulse)], pulse).mean())
     return {
+        "topology": picture.slow.topology.name,
+        "topology_stability": picture.slow.topology.stability,
+        "dimension": picture.slow.dimension,
+        "fixed_points": {k: int(picture.scalars()[f"n_{k}"]) for k in ("fixed_points", "stable", "saddles")},
         "drift_1s": float(np.median(drift[:, 100])) / half,
         "drift_10s": float(np.median(drift[:, 1000])) / half,
         "end_points": count_ends(outputs[:, -1], 0.05 * half),

@@ -75,26 +75,39 @@ def _attractors(store: Store, out: Path) -> str:
         found = store.read("attractors", task)
         if found is None:
             continue
-        row = [task, f"{found['mse']:.4f}", f"{found['r2']:.4f}"]
+        row = [task, f"{found['mse']:.2g}", f"{found['r2']:.4f}"]
         if "shape" in found:
             drawn[task] = found
-            gates = f"{found['gate_quiet']:.2f} / {found['gate_pulse']:.2f}"
-            row += [f"{found['drift_1s']:.3f}", f"{found['drift_fine_steps']:.3f}", f"{found['drift_10s']:.3f}",
-                    str(found["end_points"]), " / ".join(f"{r:.2f}" for r in found["rates"]),
-                    gates, f"{found['drift_open_gate']:.2f}"]  # fmt: skip
-        rows.append(row + [""] * (10 - len(row)))
+            row += _measured(found)
+        rows.append(row + [""] * (12 - len(row)))
     if not rows:
         return ""
-    head = ["task", "test MSE", "R²", "drift in 1 s", "with steps / 10", "in 10 s", "end points", "rates (1/s)",
-            "gate without / with pulse", "drift in 1 s, gate open"]  # fmt: skip
+    head = ["task", "test MSE", "R²", "shape", "stable points", "drift in 1 s", "with steps / 10", "in 10 s"]
+    head += ["end points", "rates (1/s)", "gate without / with pulse", "drift in 1 s, gate open"]
     if drawn:
         _draw_attractors(drawn, out / "attractors.svg")
     return (
         "## Attractors\n\ngnODEs with a deep gate; two latents (six for the 3-bit tasks). Drift is the median over 200 "
-        "remembered states, in half-widths of the task; rates are medians over the set after 1 s.\n\n"
+        "remembered states, in half-widths of the task; rates are medians over the set after 1 s; shape and "
+        "fixed points are those of `neurognode.interpret.portrait` over 1 s.\n\n"
         + table(head, rows)
         + ("\n![What is remembered after 1 s and after 10 s](attractors.svg)\n" if drawn else "")
     )
+
+
+def _measured(found: dict) -> list[str]:
+    points = found["fixed_points"]
+    return [
+        found["topology"],
+        f"{points['stable']} of {points['fixed_points']}",
+        f"{found['drift_1s']:.3f}",
+        f"{found['drift_fine_steps']:.3f}",
+        f"{found['drift_10s']:.3f}",
+        str(found["end_points"]),
+        " / ".join(f"{rate:.2f}" for rate in found["rates"]),
+        f"{found['gate_quiet']:.2f} / {found['gate_pulse']:.2f}",
+        f"{found['drift_open_gate']:.2f}",
+    ]
 
 
 def _draw_attractors(cells: dict, path: Path) -> None:

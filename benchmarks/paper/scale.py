@@ -24,9 +24,20 @@ class Scale:
     latent_dims: tuple[int, ...] = (2, 4, 8, 16)
     real_steps: int = 400
 
-    def settings(self) -> dict[str, Any]:
-        """For the results' files; through JSON, tuples are lists."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+    def settings(self, part: str | None = None) -> dict[str, Any]:
+        """For the results' files: those that a part depends on, or all; through JSON, tuples are lists."""
+        everything = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {k: everything[k] for k in (everything if part is None else DEPENDS[part])}
+
+
+DEPENDS = {
+    "exactness": ("name",),
+    "trainability": ("name", "seeds", "steps", "rates", "decays", "n_train", "n_validation", "n_test"),
+    "attractors": ("name", "attractor_steps", "attractor_trials", "n_test"),
+    "expressivity": ("name", "seeds", "expressivity_steps"),
+    "real_world": ("name", "seeds", "real_steps"),
+}
+"""A cell is computed again when one of these changes."""
 
 
 QUICK = Scale(
@@ -37,6 +48,7 @@ QUICK = Scale(
     decays=(0.0,),
     attractor_steps=3000,
     expressivity_steps=600,
+    real_steps=800,
 )
 FULL = Scale(
     "full",

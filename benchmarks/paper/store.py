@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.paper.scale import Scale
 from neurognode.files import atomic_path
 
 
@@ -17,12 +18,12 @@ class Store:
     Parameters
     ----------
     folder : path
-    settings : dict
-        Written into every cell; a cell made with other settings is computed again.
+    scale : Scale
+        Its settings are written into every cell; a cell made with other settings is computed again.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        self.folder, self.settings = Path(folder), settings
+    def __init__(self, folder: Path, scale: Scale) -> None:
+        self.folder, self.scale = Path(folder), scale
 
     def path(self, *key: object) -> Path:
         """File of a cell."""
@@ -39,7 +40,9 @@ class Store:
         result["seconds"] = round(time.monotonic() - wall, 1)
         result["cpu_seconds"] = round(time.process_time() - cpu, 1)
         with atomic_path(self.path(*key)) as temporary:
-            temporary.write_text(json.dumps({"settings": self.settings, **result}, indent=1))
+            temporary.write_text(
+                json.dumps({"settings": self.scale.settings(str(key[0])), **result}, indent=1)
+            )
         print(f"{result['cpu_seconds']} CPU s", flush=True)
         return result
 
@@ -49,4 +52,4 @@ class Store:
         if not path.exists():
             return None
         found = json.loads(path.read_text())
-        return found if found.get("settings") == self.settings else None
+        return found if found.get("settings") == self.scale.settings(str(key[0])) else None
