@@ -38,6 +38,7 @@ def run_chain(
     resume: bool = False,
     only_fit: bool = False,
     progress: bool = True,
+    tensorboard: bool = False,
     planted: Callable[[Any], Sequence[tuple[str, str, str]]] | None = None,
 ) -> Any:
     """Walk the chain of steps and return the run.
@@ -48,8 +49,8 @@ def run_chain(
         A `RunConfig` as nested dicts.
     out : Path
         The run folder.
-    resume, only_fit, progress : bool
-        Go on with an unfinished fit; stop after it; show bars.
+    resume, only_fit, progress, tensorboard : bool
+        Go on with an unfinished fit; stop after it; show bars; write curves for TensorBoard.
     planted : callable, optional
         Given the run, returns rows (name, planted, found) for the report of a simulated recording.
     """
@@ -68,7 +69,13 @@ def run_chain(
     say(f"  {sizes['trial']} trials of {sizes['time']} bins ({width * 1000:g} ms), {sizes['unit']} units")
     steps.begin(f"Fit {config.model.members} member{'s' if config.model.members > 1 else ''}")
     run = runs.fit_run(
-        config, out, trials=trials, resume=resume, progress=progress, tell=lambda text: say(f"  {text}")
+        config,
+        out,
+        trials=trials,
+        resume=resume,
+        progress=progress,
+        tensorboard=tensorboard,
+        tell=lambda text: say(f"  {text}"),
     )
     if not run.is_finished:
         say(f"  Interrupted; {out} holds the best so far. Go on with: neurognode fit --resume --out {out}")

@@ -103,8 +103,9 @@ def compare_truth(simulated: Any, run: Any) -> list[tuple[str, str, str]]:
         rates = [f"{v:.2g}" for v in key.eigenvalues.real.max(1)]
         ours = [f"{v:.2g}" for v in fixed.eigenvalues.real.max(1)[seen][:8]]
         rows.append(("growth rates there (1/s)", ", ".join(sorted(rates)), ", ".join(sorted(ours)) or "none"))
-    shape = str(portrait.slow.topology.name)
-    rows.append(("shape of the attracting set", key.topology, shape))
+    ends = int(portrait.scalars()["n_clusters"])
+    shape = f"{portrait.slow.topology.name}; states end in {ends} group{'s' if ends != 1 else ''}"
+    rows.append(("where states come to lie", key.topology, shape))
     if key.period is not None:
         periods = ", ".join(f"{c.period:.3f} s" for c in portrait.cycles) or "no periodic orbit"
         rows.append(("period", f"{key.period:.3f} s", periods))

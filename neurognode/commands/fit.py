@@ -75,6 +75,7 @@ def fit(
     only: Annotated[
         str | None, typer.Option(help="'fit' stops after the fit; no portrait, no report.")
     ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves for TensorBoard.")] = False,
     format_: Annotated[str | None, typer.Option("--format", help="Loader to use; found by default.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
@@ -92,7 +93,9 @@ def fit(
     if not resume:
         chosen["command"] = shlex.join(["neurognode", *(context.obj or [])])
     target = out if out is not None else Path(default_out(str(chosen["recording"]["path"])))
-    run_chain(chosen, target, resume=resume, only_fit=only == "fit", progress=not quiet)
+    run_chain(
+        chosen, target, resume=resume, only_fit=only == "fit", progress=not quiet, tensorboard=tensorboard
+    )
 
 
 ALIGNING = (

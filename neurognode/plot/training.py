@@ -51,8 +51,9 @@ def history(
     for k, member in enumerate(members):
         mine = [r for r in kept if r.get("member", 0) == member]
         points = np.array([[float(r[clock]), _number(r[metric])] for r in mine])
+        mark = "o" if len(points) == 1 else None
         label = f"member {member}" if len(members) > 1 else None
-        ax.plot(points[:, 0], points[:, 1], color=PALETTE[k % len(PALETTE)], lw=1.4, label=label)
+        ax.plot(points[:, 0], points[:, 1], color=PALETTE[k % len(PALETTE)], lw=1.4, marker=mark, label=label)
     ax.set(xlabel=f"training {clock}", ylabel=name or metric)
     if 1 < len(members) <= 8:
         ax.legend(frameon=False, fontsize="small")

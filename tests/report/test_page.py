@@ -58,7 +58,12 @@ def test_the_finished_report_stands_alone(small_run: Path) -> None:
         "Repeat this run",
     ):
         assert f"<h2>{title}</h2>" in text
-    for sentence in ("in both directions", "smoothing + GLM", "neurognode fit", "time constants (ms)"):
+    for sentence in (
+        "in both directions",
+        "smoothing and Poisson regression",
+        "neurognode fit",
+        "time constants (ms)",
+    ):
         assert sentence in text
 
 

@@ -28,8 +28,8 @@ def flow(content: Content) -> Section | None:
             "its flow must not be read as the population's own dynamics. Fit with --preset dynamics for that."
         )
     lead = (
-        "The fitted flow at zero external input. Shaded and black where data have been; grey arrows are "
-        f"extrapolation. Claims hold over {number(portrait.horizon)} s, one trial length."
+        "The fitted flow at zero external input. Shaded, with bold arrows, where data have been; thin "
+        f"grey arrows are extrapolation. Claims hold over {number(portrait.horizon)} s, one trial length."
     )
     return Section(
         "flow",

@@ -35,15 +35,14 @@ def latents(content: Content) -> Section:
             )
         )
     if n_latents > 1:
+        where = " in the plane of most latent variance" if n_latents > 2 else ""
         picture = svg(
             lambda ax: plot.trajectories(values, condition=content.groups, ax=ax),
             name="paths",
             size=(4.6, 4.0),
             label="Single-trial paths in the plane of most latent variance",
         )
-        figures.append(
-            Figure(f"Single trials in the plane of most latent variance, {named}; dots mark starts.", picture)
-        )
+        figures.append(Figure(f"Single trials{where}, {named}; dots mark starts.", picture))
     for k in range(min(n_latents, MAX_TRACES)):
         picture = svg(
             partial(plot.latent_traces, values, k, condition=content.groups),

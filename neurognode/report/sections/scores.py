@@ -11,6 +11,13 @@ from neurognode.report.content import Content, number
 from neurognode.report.drawing import svg
 from neurognode.report.page import Figure, Section, Table
 
+METHODS = {
+    "smoothing + GLM": "smoothing and Poisson regression",
+    "smoothing + ridge": "smoothing and ridge regression",
+    "PSTH": "average over trials (PSTH)",
+    "mean rate": "mean rate of each unit",
+}
+
 
 def scores(content: Content) -> Section | None:
     """The score table, decoding over time and the training curves."""
@@ -20,7 +27,10 @@ def scores(content: Content) -> Section | None:
     tables = []
     if content.table:
         names = {k: v for k, v in metrics.get("names", {}).items() if any(k in row for row in content.table)}
-        rows = [(row["method"], *(_cell(row, key) for key in names)) for row in content.table]
+        rows = [
+            (METHODS.get(row["method"], row["method"]), *(_cell(row, key) for key in names))
+            for row in content.table
+        ]
         ours = [i for i, row in enumerate(content.table) if row.get("ours")]
         tables.append(Table(("method", *names.values()), rows, note=metrics.get("note", ""), ours=ours))
     if metrics.get("measures"):

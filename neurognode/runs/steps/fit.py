@@ -12,6 +12,7 @@ import xarray as xr
 
 from neurognode.errors import RecordingError, RunError
 from neurognode.files import atomic_path
+from neurognode.runs.board import TensorBoard, summary_writer
 from neurognode.runs.config import RunConfig, plain
 from neurognode.runs.folder import WEIGHTS, Run, clean_dataset, load_run
 from neurognode.runs.log import logging_to
@@ -29,6 +30,7 @@ def fit_run(
     resume: bool = False,
     progress: bool = True,
     callbacks: Any = None,
+    tensorboard: bool = False,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Fit what a configuration says and leave a run folder.
@@ -49,6 +51,8 @@ def fit_run(
         Show a bar.
     callbacks : sequence, optional
         Told of every step.
+    tensorboard : bool
+        Write training curves for TensorBoard into the run folder.
     tell : callable
         Called with one line about every stage.
 
@@ -65,6 +69,8 @@ def fit_run(
         If the data or settings do not allow a fit; no folder is left behind by the first two.
     """
     config = config.model_copy(deep=True)
+    if tensorboard:
+        summary_writer()
     check_device(str(config.model.arguments.get("device", "auto")))
     config.model.arguments = plain(model_arguments(config.model.arguments))
     if trials is None:
@@ -84,7 +90,7 @@ def fit_run(
         checkpoint=run.path / "checkpoints" / "training.safetensors",
         resume=resume,
         progress=progress,
-        callbacks=callbacks,
+        callbacks=[*(callbacks or []), *([TensorBoard(run.path / "tensorboard")] if tensorboard else [])],
     )
     tell(
         f"{train.sizes['trial']} trials to fit, {int(parts.is_test.sum())} to test, {len(held_in)} units seen"
