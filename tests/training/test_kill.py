@@ -34,7 +34,7 @@ def start(folder: Path, name: str, steps: int) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", FIT, *arguments])
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
     steps = 400
     assert start(tmp_path, "whole", steps).wait() == 0
