@@ -49,11 +49,11 @@ def compare(
         Names in the registry; all by default.
     n_rescored : int
         Surrogates passed through the fitted model. The p value is that of the hypothesis's signature in the
-        latents. With fewer than 20 times as many as there are hypotheses, less one, nothing can be supported after
+        latents, weighed by the bits per spike they explain. With fewer than 20 times as many as there are hypotheses, less one, nothing can be supported after
         correction. 0 for none: then nothing can be supported unless `n_refits` is given.
     n_refits : int
-        Surrogates to which the reference member is fitted again, from a warm start; the p value is then that of the
-        flow's own statistic, and what the verdict says.
+        Surrogates to which the reference member is fitted again, from a warm start; with five or more the p value
+        is that of the flow's own statistic, weighed likewise, and what the verdict says.
     refit_steps : int
         Training steps of each of these.
     inputs : array (I,), optional
@@ -86,15 +86,19 @@ def compare(
         kind = getattr(members[0], "activity_kind_", "counts")
         trials = make_trials(np.asarray(trials), bin_size=float(members[0].bin_size_), kind=kind)
     chosen = hypotheses_named(hypotheses)
-    members, reference, notes = _good_enough(members, int(getattr(fits, "reference_", 0)))
+    kept, reference, notes = _good_enough(members, int(getattr(fits, "reference_", 0)))
+    if views is not None and len(views) == len(members):
+        views = [views[k] for k in kept]
+    members = [members[k] for k in kept]
     seen = list(views or views_of(members, trials, random_state=random_state, told=told, inputs=inputs))
     nulls: dict[str, Null] = {}
     if n_rescored:
         nulls |= rescored(members[reference], seen[reference], trials, chosen, n_rescored, random_state, told)
     if n_refits:
-        nulls |= refitted(
+        again = refitted(
             members[reference], seen[reference], trials, chosen, n_refits, refit_steps, random_state, told
         )
+        nulls |= {name: null for name, null in again.items() if np.isfinite(null.p)}
     elif n_rescored:
         notes.append("Surrogates were only re-scored by the fitted model, not refitted (n_refits=0).")
     if not nulls:
@@ -103,19 +107,19 @@ def compare(
     return judge(seen, chosen, nulls, field_agreement=_field_agreement(seen, reference), notes=notes)
 
 
-def _good_enough(members: list[Any], reference: int) -> tuple[list[Any], int, list[str]]:
-    """Members that predict held-out activity nearly as well as the best, the reference's place among them, notes."""
+def _good_enough(members: list[Any], reference: int) -> tuple[list[int], int, list[str]]:
+    """Which members predict held-out trials nearly as well as the best, the reference's place, notes."""
     scores = np.array([float(getattr(member, "validation_score_", np.nan)) for member in members])
     best = np.nanmax(scores) if np.isfinite(scores).any() else np.nan
     if not best > 0:
-        return members, min(reference, len(members) - 1), []
+        return list(range(len(members))), min(reference, len(members) - 1), []
     kept = np.flatnonzero(~(scores < WORSE * best))
     place = (
         int(np.flatnonzero(kept == reference)[0]) if reference in kept else int(np.nanargmax(scores[kept]))
     )
     left_out = len(members) - len(kept)
     words = f"{left_out} of {len(members)} members predict held-out trials much worse than the best and were left out."
-    return [members[k] for k in kept], place, [words] if left_out else []
+    return [int(k) for k in kept], place, [words] if left_out else []
 
 
 def _field_agreement(views: list[Any], reference: int) -> float:

@@ -1,4 +1,9 @@
-"""Nulls for all hypotheses: statistics on surrogates that were re-scored or refitted."""
+"""Nulls for all hypotheses: statistics on surrogates that were re-scored or refitted.
+
+An encoder with fitted dynamics pulls the latents of any recording towards the structure it has learned: surrogates of
+a ring, passed through a ring's model, still lie on a ring. What they do not do is predict the activity. So every
+statistic is weighed by the bits per spike (or R2) that the latents explain of the recording they come from.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +42,11 @@ def _seen(view: View, trajectories: np.ndarray, trials: Any) -> View:
     return View(picture, view.flow, trajectories, view.bin_size, view.inputs, trial_columns(trials))
 
 
+def _explained(model: Any, trials: xr.Dataset) -> float:
+    """Bits per spike (or R2) of the trials that the model explains, not below zero."""
+    return max(0.0, float(np.nan_to_num(model.score(trials))))
+
+
 def rescored(
     model: Any,
     view: View,
@@ -46,25 +56,27 @@ def rescored(
     seed: int,
     told: Told,
 ) -> dict[str, Null]:
-    """Signatures of the data's latents, and of `n` surrogates passed through the same fitted model.
+    """Signatures of the data's latents, and of `n` surrogates passed through the same fitted model, weighed.
 
     Hypotheses that draw their own null (on the latents) do so.
     """
     quick = copy.copy(model)
     quick.n_samples = 0
+    explained = _explained(quick, trials)
     base = _seen(view, np.asarray(quick.transform(trials).values, float), trials)
     nulls = {}
     groups = by_null(hypotheses)
     total, done = n * len(groups), 0
     for surrogate, names in groups.items():
-        observed = {name: hypotheses[name].signature(base) for name in names}
+        observed = {name: hypotheses[name].signature(base) * explained for name in names}
         names = [name for name in names if np.isfinite(observed[name])]
         samples: dict[str, list[float]] = {name: [] for name in names}
         for i in range(n if names else 0):
             other = SURROGATES[surrogate](trials, np.random.default_rng([seed, i]))
             moved = _seen(view, np.asarray(quick.transform(other).values, float), other)
+            weight = _explained(quick, other)
             for name in names:
-                samples[name].append(hypotheses[name].signature(moved))
+                samples[name].append(hypotheses[name].signature(moved) * weight)
             done += 1
             told("re-scored surrogates", done, total)
         for name in names:
@@ -87,23 +99,25 @@ def refitted(
     seed: int,
     told: Told,
 ) -> dict[str, Null]:
-    """The statistic of the fitted flow, and of flows fitted to `n` surrogates from a warm start."""
+    """The statistic of the fitted flow, and of flows fitted to `n` surrogates from a warm start, weighed."""
     nulls = {}
     groups = by_null(hypotheses)
     total, done = n * len(groups), 0
+    explained = _explained(model, trials)
     for surrogate, names in groups.items():
         samples: dict[str, list[float]] = {name: [] for name in names}
         for i in range(n):
             other = SURROGATES[surrogate](trials, np.random.default_rng([seed, 2, i]))
             fit = refit(model, other, n_steps, seed + i)
             moved = view_of(evidence_of(fit, other, fast=True), other, depth="quick")
+            weight = _explained(fit, other)
             for name in names:
                 with np.errstate(all="ignore"):
-                    samples[name].append(float(hypotheses[name].statistic(moved)))
+                    samples[name].append(float(hypotheses[name].statistic(moved)) * weight)
             done += 1
             told("refitted surrogates", done, total)
         for name in names:
-            observed = float(hypotheses[name].statistic(view))
+            observed = float(hypotheses[name].statistic(view)) * explained
             nulls[name] = Null(
                 f"{surrogate}, refitted for {n_steps} steps", observed, np.array(samples[name])
             )

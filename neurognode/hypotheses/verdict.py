@@ -40,7 +40,7 @@ class Verdict:
     null_sample : array (n,)
         The statistic that was compared, on each surrogate.
     null_statistic : float
-        The same statistic on the data.
+        The same statistic on the data, weighed like the sample by the activity explained.
     p, p_corrected : float
         Alone, and corrected over the hypotheses tested (Holm 1979); NaN where no null was run.
     agreement : float
