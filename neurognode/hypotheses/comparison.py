@@ -48,9 +48,10 @@ def compare(
     hypotheses : sequence of str, optional
         Names in the registry; all by default.
     n_rescored : int
-        Surrogates passed through the fitted model. The p value is that of the hypothesis's signature in the
-        latents, weighed by the bits per spike they explain. With fewer than 20 times as many as there are hypotheses, less one, nothing can be supported after
-        correction. 0 for none: then nothing can be supported unless `n_refits` is given.
+        Surrogates passed through the fitted model. The p value is that of the hypothesis's signature in the latents,
+        weighed by the bits per spike they explain. With fewer than 20 times as many as there are hypotheses, less
+        one, nothing can be supported after correction. 0 for none: then nothing can be supported unless `n_refits`
+        is given.
     n_refits : int
         Surrogates to which the reference member is fitted again, from a warm start; with five or more the p value
         is that of the flow's own statistic, weighed likewise, and what the verdict says.
