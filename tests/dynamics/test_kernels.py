@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 
 import pytest
 import torch
@@ -210,6 +211,21 @@ def test_failing_compiler_is_reported_and_leaves_nothing_behind(monkeypatch, tmp
     finally:
         compiler.library.cache_clear()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("without", ["-mno-avx512f", "-mno-avx -mno-avx2 -mno-fma"])
+def test_narrower_processors_get_the_same_numbers(monkeypatch, tmp_path, without):
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("these switches are for x86 processors")
+    monkeypatch.setenv("NEUROGNODE_CACHE", str(tmp_path))
+    monkeypatch.setenv("CXX", f"g++ {without}")
+    compiler.library.cache_clear()
+    try:
+        for field, problem, method in itertools.product(FIELDS.values(), PROBLEMS.values(), cpu.METHODS):
+            _compare("cpu", torch.float64, field, method, **problem)
+    finally:
+        compiler.library.cache_clear()
 
 
 def test_long_trajectory_with_gradients_fits_in_memory():
