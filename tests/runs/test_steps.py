@@ -129,3 +129,14 @@ def test_angles_are_decoded_as_points_on_a_circle() -> None:
     correlations = phase_against_angles(latents, trials)["heading"]
     assert len(correlations) == 2
     assert max(correlations) < -0.99, "one sense in every stretch"
+
+
+def test_members_are_kept_in_their_own_space(small_run: Path) -> None:
+    from neurognode.runs.prepare import cut
+    from neurognode.runs.steps.interpret import member_states
+
+    run = load_run(small_run)
+    trials = cut(run.recording(), run.config.alignment)
+    states = member_states(run)
+    for own, member in zip(states, run.fits.members_):
+        assert np.allclose(own, member.transform(trials).values, atol=1e-6)

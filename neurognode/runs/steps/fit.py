@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from neurognode.errors import RecordingError, RunError
@@ -156,14 +157,21 @@ def _keep(run: Run, model: Any, trials: xr.Dataset, parts: Partition) -> None:
             "reference": getattr(model, "reference_", 0),
         },
     )
-    latents = model.transform(trials)
-    dataset = latents.to_dataset(name="latents").assign_coords(is_test=("trial", parts.is_test))
-    if hasattr(model, "members_") and len(members) > 1:
-        each = model.transform(trials, members=True)
-        dataset["member_latents"] = each.drop_vars([c for c in each.coords if c not in each.dims])
-    with atomic_path(run.path / "latents.nc") as temporary:
-        clean_dataset(dataset).to_netcdf(temporary, engine="h5netcdf")
+    write_latents(run, model, trials, parts)
     if finished:
         for left in (run.path / "checkpoints").glob("*"):
             left.unlink()
         (run.path / "checkpoints").rmdir()
+
+
+def write_latents(run: Run, model: Any, trials: xr.Dataset, parts: Partition) -> None:
+    """Write ``latents.nc``: latents of all trials, and of an ensemble every member's, in the member's own space."""
+    latents = model.transform(trials)
+    dataset = latents.to_dataset(name="latents").assign_coords(is_test=("trial", parts.is_test))
+    members = getattr(model, "members_", [])
+    if len(members) > 1:
+        each = np.stack([member.transform(trials).values for member in members])
+        dataset["member_latents"] = (("member", *latents.dims), each)
+        dataset["member_latents"].attrs["space"] = "each member's own; `latents` are in that of the reference"
+    with atomic_path(run.path / "latents.nc") as temporary:
+        clean_dataset(dataset).to_netcdf(temporary, engine="h5netcdf")
