@@ -105,3 +105,12 @@ def test_ctrl_c_leaves_a_run_that_loads_and_goes_on(small_recording: Path, tmp_p
     assert not run.is_finished
     assert run.fits.field_.latent_dim == 2
     assert run.latents is not None
+
+
+def test_a_run_is_repeated_from_its_configuration(small_run: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    line = f"fit --config {small_run}/config.yaml --only fit --quiet --out {tmp_path}/again"
+    assert cli.run(line.split()) == 0
+    first, second = (load_run(path).latents["latents"].values for path in (small_run, tmp_path / "again"))
+    assert np.array_equal(first, second)
