@@ -222,7 +222,9 @@ def test_narrower_processors_get_the_same_numbers(monkeypatch, tmp_path, without
     monkeypatch.setenv("CXX", f"g++ {without}")
     compiler.library.cache_clear()
     try:
-        for field, problem, method in itertools.product(FIELDS.values(), PROBLEMS.values(), cpu.METHODS):
+        cases = [(field, {}) for field in FIELDS.values()]
+        cases += [(FIELDS["deep gate"], problem) for problem in PROBLEMS.values()]
+        for (field, problem), method in itertools.product(cases, cpu.METHODS):
             _compare("cpu", torch.float64, field, method, **problem)
     finally:
         compiler.library.cache_clear()
