@@ -45,7 +45,7 @@ def has_dimension(view: View, dimension: int) -> Criterion:
 
 
 def has_topology(view: View, *allowed: str) -> Criterion:
-    """The slow set has the right shape, and the same one when resampled."""
+    """The slow set has the right shape, and (where only one is right) the same one when resampled."""
     shape = view.portrait.slow.topology
     if shape.name == "cannot tell":
         return demand(None, f"Its shape cannot be told: {shape.note}.")
@@ -53,7 +53,7 @@ def has_topology(view: View, *allowed: str) -> Criterion:
         return demand(False, f"The set that states relax to is a {shape.name}, not a {' or '.join(allowed)}.")
     stable = shape.stability
     return demand(
-        True if np.isnan(stable) or stable >= 0.6 else None,
+        True if len(allowed) > 1 or np.isnan(stable) or stable >= 0.6 else None,
         f"The shape of the slow set is not stable: only {stable:.0%} of resamplings give a {shape.name}.",
     )
 

@@ -11,7 +11,7 @@ from neurognode.hypotheses.judging import Null
 from neurognode.interpret import Flow, portrait
 from neurognode.synthetic import circuits
 
-QUICK = [n for n in circuits.names() if n not in ("points_4", "points_5", "lorenz")]
+SLOW = ("points_2", "points_3", "points_4", "points_5", "bumpy_ring", "drifting_ring", "plane", "lorenz")
 
 HYPOTHESES = registry.names("hypotheses")
 
@@ -37,7 +37,7 @@ def views(name: str, n: int = 2) -> tuple[circuits.Circuit, list[View]]:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in circuits.names()]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in circuits.names()]
 )
 def test_the_planted_hypothesis_is_supported_and_no_wrong_one(name: str) -> None:
     circuit, found = views(name)

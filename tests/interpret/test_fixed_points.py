@@ -22,7 +22,12 @@ def known(name: str):
     )
 
 
-@pytest.mark.parametrize("name", ISOLATED)
+SLOW = ("points_2", "points_4", "points_5", "lorenz", "drifting_ring")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in ISOLATED]
+)
 def test_every_fixed_point_is_found_and_none_invented(name: str) -> None:
     circuit, picture = known(name)
     key, fixed = circuit.key, picture.fixed_points
@@ -42,7 +47,7 @@ def test_every_fixed_point_is_found_and_none_invented(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ring", "plane", "torus"])
 def test_a_continuum_is_not_listed_as_isolated_points(name: str) -> None:
-    circuit, picture = known(name)
+    _circuit, picture = known(name)
     inside = picture.fixed_points.inside & picture.fixed_points.isolated
     assert not inside.any()
     assert (~picture.fixed_points.isolated).sum() > 20
@@ -82,7 +87,7 @@ def test_64_latents_converge_to_machine_precision() -> None:
 
 
 def test_points_outside_the_data_are_marked() -> None:
-    circuit, picture = known("ring")
+    _circuit, picture = known("ring")
     fixed = picture.fixed_points
     centre = fixed.isolated & (fixed.index == 2)
     assert centre.sum() == 1

@@ -66,7 +66,8 @@ def test_frame_and_text_say_what_is_there(bistable) -> None:
     assert frame["kind"].tolist() == ["stable node", "stable node", "saddle"]
     assert frame["basin_share"].sum() == pytest.approx(1.0, abs=0.02)
     assert "saddle" in str(picture)
-    assert picture.connections.target.tolist() and set(picture.connections.target) == {0, 1}
+    assert picture.connections.target.tolist()
+    assert set(picture.connections.target) == {0, 1}
 
 
 def test_noise_does_not_cross_a_barrier_but_crosses_bumps(bistable) -> None:
@@ -187,3 +188,32 @@ def test_survival_of_a_finer_step(bistable) -> None:
     _, _, picture = bistable
     assert picture.survival["dt/10"] < picture.survival["dt"]
     assert picture.precision.occupancy.sum() == pytest.approx(60 * 61 * 0.02, rel=0.01)
+
+
+def test_a_push_off_the_ring_returns_and_along_it_stays() -> None:
+    from neurognode.interpret import perturb, visited_region
+
+    circuit = circuits.make("ring")
+    states = circuit.simulate(40, dt=0.01).latents
+    region, flow = visited_region(states), Flow(circuit.field)
+    across = perturb(flow, region, states[:, -1], "across", 1.0)
+    along = perturb(flow, region, states[:, -1], "along", 1.0)
+    assert across.returned > 0.7
+    assert along.returned < 0.3
+    assert np.median(across.half_life) == pytest.approx(np.log(2) / 10, rel=0.3)
+    big = perturb(flow, region, states[:, -1], np.array([50.0, 0.0]), 0.5)
+    assert big.outside == 1.0
+    with pytest.raises(ValueError, match="push="):
+        perturb(flow, region, states[:, -1], "sideways", 1.0)
+
+
+def test_the_same_noise_with_and_without_a_push() -> None:
+    from neurognode.interpret import perturb, visited_region
+
+    circuit = circuits.make("none")
+    states = circuit.simulate(30, dt=0.01).latents
+    noise = as_diffusion(circuit.noise, circuit.latent_dim)
+    still = perturb(
+        Flow(circuit.field), visited_region(states), states[:, -1], np.zeros(3), 0.5, diffusion=noise
+    )
+    assert np.array_equal(still.pushed, still.unpushed)
