@@ -30,19 +30,15 @@ def run(store: Store, scale: Scale) -> None:
         print("   real-world tasks skipped: set NEUROGNODE_DATA to the folder that holds the data sets")
         return
     models = ("gnODE", "nODE", "mGRU") if scale.name == "quick" else tuple(MODELS)
-    drops = (0.0, 0.5) if scale.name == "quick" else (0.0, 0.3, 0.5, 0.7)
     for model in models:
-        for dropped in drops:
-            store.cell(
-                ("real_world", f"characters, {dropped:.0%} dropped", model),
-                lambda m=model, d=dropped: characters(m, d, scale),
-            )
-        store.cell(("real_world", "digits, takes", model), lambda m=model: digits(m, "takes", scale))
-        if scale.name != "quick":
-            store.cell(
-                ("real_world", "digits, speaker george", model), lambda m=model: digits(m, "george", scale)
-            )
-            store.cell(("real_world", "walker", model), lambda m=model: walker(m, scale))
+        for dropped in (0.0, 0.3, 0.5, 0.7):
+            key = ("real_world", f"characters, {dropped:.0%} dropped", model)
+            store.cell(key, lambda m=model, d=dropped: characters(m, d, scale))
+        for split in ("takes", "speaker george"):
+            key = ("real_world", f"digits, {split}", model)
+            store.cell(key, lambda m=model, s=split: digits(m, s.removeprefix("speaker "), scale))
+    for model in models:
+        store.cell(("real_world", "walker", model), lambda m=model: walker(m, scale))
 
 
 def characters(model: str, dropped: float, scale: Scale) -> dict[str, Any]:
