@@ -64,7 +64,7 @@ def view_of(circuit: Any, seed: int, n_trials: int, bin_size: float = 0.02) -> V
         states[trial, int(states.shape[1] * rng.uniform(0.7, 1.0)) :] = np.nan
     inputs = None if simulated.inputs is None else simulated.inputs[:, ::4]
     picture = portrait(
-        circuit.field, states, horizon=circuit.duration, bin_size=bin_size, diffusion=circuit.noise, n_starts=128,
+        circuit.field, states, horizon=circuit.duration, bin_size=bin_size, diffusion=circuit.noise, n_starts=512,
         random_state=seed,
     )  # fmt: skip
     return View(picture, Flow(circuit.field), states, bin_size, inputs, simulated.columns)
@@ -85,12 +85,12 @@ def fixed_points(circuit: Any, picture: Any) -> tuple[int, int, int]:
     )
 
 
-def main(seeds: int, n_trials: int, names: list[str]) -> None:
+def main(seeds: int, n_trials: int, names: list[str], first: int) -> None:
     """Write one row a circuit, seed and hypothesis, and the summary."""
     hypotheses = hypotheses_named(None)
     rows, points = [], Counter()
     for name in names:
-        for seed in range(seeds):
+        for seed in range(first, first + seeds):
             start = time.process_time()
             circuit = planted(name, seed)
             views = [view_of(circuit, 100 * seed + k, n_trials) for k in range(2)]
@@ -162,7 +162,8 @@ def summary(rows: list[dict[str, Any]], points: Counter, seeds: int, n_trials: i
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=10)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--circuits", nargs="*", default=circuits.names())
     options = parser.parse_args()
-    main(options.seeds, options.trials, options.circuits)
+    main(options.seeds, options.trials, options.circuits, options.first_seed)

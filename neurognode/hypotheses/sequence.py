@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurognode.hypotheses.base import Criterion, Hypothesis, View, above, below, demand
+from neurognode.interpret import local_dimension
 from neurognode.interpret.rollouts import GRID
 
 
@@ -74,6 +75,12 @@ def speed_floor(view: View) -> float:
     region = view.portrait.region
     speed = np.linalg.norm(region.measure(view.flow.velocity(region.states)), axis=1)
     return float(np.nanpercentile(speed, 5)) * view.portrait.horizon / region.diameter
+
+
+def channel_dimension(view: View) -> float:
+    """Local dimension of where states are after three quarters of a trial: 1 in a channel they have converged to."""
+    region = view.portrait.region
+    return float(local_dimension(region.measure(view.portrait.behaviour.relaxed(0.75)), region.diameter))
 
 
 def progress(view: View) -> float:
