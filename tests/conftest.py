@@ -42,7 +42,7 @@ def small_run(small_recording: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     out = tmp_path_factory.mktemp("run") / "run"
     options = "--align start_time --window 0 1.2 --bin-size 0.04 --condition choice --inputs stimulus --latent-dim 2"
-    quick = "--members 3 --max-steps 4 --set validation_fraction=0.2 --set n_samples=2 --quiet --only fit"
+    quick = "--members 3 --max-steps 4 --set validation_fraction=0.2 --set n_samples=2 --jobs 1 --quiet --only fit"
     assert run(["fit", str(small_recording), *options.split(), *quick.split(), "--out", str(out)]) == 0
     made = runs.load_run(out)
     runs.evaluate_run(made)
