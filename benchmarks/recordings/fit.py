@@ -126,7 +126,10 @@ def position(benchmark: Benchmark, model: LatentDynamics) -> float:
 
 
 def fly(benchmark: Benchmark, model: LatentDynamics, rates: Any) -> dict[str, float]:
-    """R² in held-out wedges on test windows, and how the unwrapped latent phase follows the heading, per run."""
+    """R² in held-out wedges on test windows, and r of heading with the unwrapped bump of the rates, per run.
+
+    The bump is the population vector of the 16 fitted wedge signals; runs are whole, windows joined.
+    """
     chosen = np.isin(benchmark.test["unit"].values, benchmark.held_out)
     signal = benchmark.test["activity"].values[:, :, chosen]
     trials = benchmark.extra["trials"]

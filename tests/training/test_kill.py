@@ -36,7 +36,7 @@ def start(folder: Path, name: str, steps: int) -> subprocess.Popen:
 
 @pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(tmp_path: Path, kills: int) -> None:
-    steps = 400
+    steps = 150
     assert start(tmp_path, "whole", steps).wait() == 0
     rng = np.random.default_rng(0)
     killed = 0
