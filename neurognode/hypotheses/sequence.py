@@ -37,7 +37,7 @@ class Sequence(Hypothesis):
             demand(not any(c.stable for c in view.portrait.cycles), "States run round a closed orbit."),
             above(progress(view), 0.3, 0.15, "Only {value:.0%} of the way leads onward."),
             below(
-                number["dimension"], 1, 1.5, "States do not run in one channel: local dimension {value:.0f}."
+                channel_dimension(view), 1, 1.5, "States do not run in one channel: dimension {value:.0f}."
             ),
             below(across(view), -1.0, 0.0, "Neighbouring paths do not come together ({value:+.1f} a trial)."),
             below(number["loop"], 0.3, 0.5, "The way closes on itself."),
