@@ -25,7 +25,7 @@ class _Field(nn.Module):
         return torch.sigmoid(self.gate(z)) * (self.drift(z) - h) / TAU
 
     def forward(self, t: Tensor, h: Tensor) -> Tensor:
-        k = min(int(t.item() / STEP + 1e-6), len(self.inputs) - 1)
+        k = min(int(t.item() / STEP + 1e-3), len(self.inputs) - 1)
         return self.velocity(h, self.inputs[k])
 
     def gradients(self) -> list[Tensor]:

@@ -20,7 +20,7 @@ FLAT = 1e-5
 MOST_FLAT = 200
 NEWTON = 1e-4
 """Below this damping, plain Newton steps are tried."""
-STALL = 12
+STALL = 8
 """A search whose speed has not fallen by a tenth in this many steps has found a slow point, no zero, and is left."""
 
 
@@ -168,15 +168,17 @@ def _damped_step(jacobian: np.ndarray, velocity: np.ndarray, damping: np.ndarray
 
 
 def _polished(flow: Flow, states: np.ndarray, tolerance: float) -> np.ndarray:
+    """Two plain Newton steps from states that have converged, kept where they are short and lower the speed."""
     for _ in range(2):
         velocity = flow.velocity(states) if len(states) else states
         speed = np.linalg.norm(velocity, axis=1)
-        near = np.flatnonzero(np.isfinite(speed) & (speed <= tolerance))
+        near = np.flatnonzero(np.isfinite(speed) & (speed <= tolerance) & (speed > 0))
         if not len(near):
             return states
-        step = np.linalg.pinv(flow.jacobian(states[near]), rcond=1e-9) @ -velocity[near][..., None]
-        trial = states[near] + step[..., 0]
-        better = np.linalg.norm(flow.velocity(trial), axis=1) < speed[near]
+        step = _damped_step(flow.jacobian(states[near]), velocity[near], np.zeros(len(near)))
+        short = np.linalg.norm(step, axis=1) <= 1e-6 * (1 + np.linalg.norm(states[near], axis=1))
+        trial = states[near] + np.where(short[:, None], step, 0.0)
+        better = short & (np.linalg.norm(flow.velocity(trial), axis=1) < speed[near])
         states[near[better]] = trial[better]
     return states
 
