@@ -99,11 +99,18 @@ def make_trials(
     ):
         if array is not None:
             data[key] = (("trial", "time", axis), np.asarray(array))
-            coords[axis] = list(labels) if labels is not None else [f"{axis}_{i}" for i in range(array.shape[2])]
+            coords[axis] = (
+                list(labels) if labels is not None else [f"{axis}_{i}" for i in range(array.shape[2])]
+            )
     if observed is not None:
         mask = np.asarray(observed, bool)
         data["observed"] = (("trial", "time", "unit")[: mask.ndim], mask)
-    meta = {"event": "", "window": [start, start + n_bins * bin_size], "source": "", "source_hash": ""}
+    meta: dict[str, Any] = {
+        "event": "",
+        "window": [start, start + n_bins * bin_size],
+        "source": "",
+        "source_hash": "",
+    }
     meta |= dict(attrs or {})
     meta |= {"bin_size": float(bin_size), "activity_kind": kind}
     dataset = xr.Dataset(data, coords, meta)
@@ -130,16 +137,21 @@ def validate(trials: xr.Dataset) -> xr.Dataset:
     ValueError: Trials need a variable 'counts' or 'activity' with dims ('trial', 'time', 'unit'); found none.
     """
     if not isinstance(trials, xr.Dataset):
-        raise ValueError(f"Trials must be an xarray.Dataset, got {type(trials).__name__}. See neurognode.make_trials.")
+        raise ValueError(
+            f"Trials must be an xarray.Dataset, got {type(trials).__name__}. See neurognode.make_trials."
+        )
     present = [n for n in ("counts", "activity") if n in trials]
     if len(present) != 1:
         found = "none" if not present else "both"
         raise ValueError(
             f"Trials need a variable 'counts' or 'activity' with dims ('trial', 'time', 'unit'); found {found}."
         )
-    expected = {present[0]: [("trial", "time", "unit")], "inputs": [("trial", "time", "input")]}
-    expected["behavior"] = [("trial", "time", "covariate")]
-    expected["observed"] = [("trial", "time"), ("trial", "time", "unit")]
+    expected: dict[str, list[tuple[str, ...]]] = {
+        present[0]: [("trial", "time", "unit")],
+        "inputs": [("trial", "time", "input")],
+        "behavior": [("trial", "time", "covariate")],
+        "observed": [("trial", "time"), ("trial", "time", "unit")],
+    }
     for name, dims in expected.items():
         if name in trials and trials[name].dims not in dims:
             raise ValueError(f"{name} must have dims {dims[-1]}, got {trials[name].dims}.")
@@ -152,7 +164,9 @@ def validate(trials: xr.Dataset) -> xr.Dataset:
         raise ValueError(f"attrs['activity_kind'] must be one of {ACTIVITY_KINDS}.")
     steps = np.diff(trials["time"].values)
     if len(steps) and not np.allclose(steps, bin_size, rtol=1e-3, atol=1e-9):
-        raise ValueError(f"time must step by bin_size={bin_size} s, got steps of {steps.min():g} to {steps.max():g} s.")
+        raise ValueError(
+            f"time must step by bin_size={bin_size} s, got steps of {steps.min():g} to {steps.max():g} s."
+        )
     if "observed" in trials and trials["observed"].dtype != bool:
         raise ValueError(f"observed must be bool, got {trials['observed'].dtype}.")
     return trials
@@ -193,5 +207,5 @@ def filled(trials: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def lengths(trials: xr.Dataset) -> np.ndarray:
     """Number of bins of each trial up to the last in which any unit was observed, shape (trial,)."""
-    seen = observed(trials).any(axis=2)
-    return np.where(seen.any(1), seen.shape[1] - np.argmax(seen[:, ::-1], axis=1), 0)
+    seen: np.ndarray = np.any(observed(trials), axis=2)
+    return np.where(np.any(seen, axis=1), seen.shape[1] - np.argmax(seen[:, ::-1], axis=1), 0)

@@ -107,11 +107,17 @@ def test_nothing_is_unpickled_or_evaluated() -> None:
     bad = []
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec"):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in ("eval", "exec")
+            ):
                 bad.append(f"{path}:{node.lineno} {node.func.id}")
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = [a.name for a in node.names] + [getattr(node, "module", None) or ""]
-                bad += [f"{path}:{node.lineno} imports {n}" for n in names if n in ("pickle", "dill", "joblib")]
+                bad += [
+                    f"{path}:{node.lineno} imports {n}" for n in names if n in ("pickle", "dill", "joblib")
+                ]
     assert not bad
 
 

@@ -9,11 +9,12 @@
 # %% [markdown]
 # # Your first recording: from NWB to a report
 #
-# **The question.** A monkey is shown one of two targets, waits, and reaches. When, after the target appears, does motor
-# cortex know which of the two it will be, and what does its state do while the monkey waits?
+# **The question.** A monkey is shown one of two targets, waits, and reaches. When, after the target
+# appears, does motor cortex know which of the two it will be, and what does its state do while the monkey
+# waits?
 #
-# **What you need.** `reach_delay.nwb`: 61 units, 112 trials of a delayed reach (Yu et al. 2009, J Neurophysiol 102:614). Any
-# NWB file with trials works the same way; put its path below.
+# **What you need.** `reach_delay.nwb`: 61 units, 112 trials of a delayed reach (Yu et al. 2009, J
+# Neurophysiol 102:614). Any NWB file with trials works the same way; put its path below.
 
 # %%
 import os
@@ -37,17 +38,18 @@ print(recording)
 
 # %% [markdown]
 # ## Trials
-# The target appears 0.2 s after `start_time`. We take 0.2 s before it and 0.8 s after it, in bins of 20 ms. Every trial covers
-# this window; where one did not, `observed` would be False, and never would the missing bins count as silence.
+# The target appears 0.2 s after `start_time`. We take 0.2 s before it and 0.8 s after it, in bins of 20
+# ms. Every trial covers this window; where one did not, `observed` would be False, and never would the
+# missing bins count as silence.
 
 # %%
 trials = recording.align("start_time", offset=0.2, window=(-0.2, 0.8), bin_size=0.02)
 print(trials)
 
 # %% [markdown]
-# The file lists all trials of one target before those of the other, so trials must not be split by their order. `splits`
-# draws them at random, in equal shares of each condition. A quarter of the units is hidden from the encoder: predicting them
-# on trials that were not fitted is the fit's score.
+# The file lists all trials of one target before those of the other, so trials must not be split by their
+# order. `splits` draws them at random, in equal shares of each condition. A quarter of the units is hidden
+# from the encoder: predicting them on trials that were not fitted is the fit's score.
 
 # %%
 parts = ng.splits.by_trial(trials, {"train": 0.8, "test": 0.2}, stratify="condition", random_state=0)
@@ -57,8 +59,9 @@ seen = np.sort(rng.permutation(trials["unit"].values)[15:])
 
 # %% [markdown]
 # ## Fit
-# A causal encoder uses no bin later than the one it describes. The default encoder looks at the whole trial: its latents
-# *before* the target may know which target will come, which would answer our question with a leak.
+# A causal encoder uses no bin later than the one it describes. The default encoder looks at the whole
+# trial: its latents *before* the target may know which target will come, which would answer our question
+# with a leak.
 
 # %%
 model = ng.LatentGNODE(
@@ -72,9 +75,9 @@ for row in scores["table"]:
     print(row)
 
 # %% [markdown]
-# The table holds, on the same units and trials, what a fit must beat: the mean rate, the mean over trials of each condition
-# (PSTH), and smoothing followed by a Poisson regression. A three-dimensional flow with little freedom need not win; if it is
-# far below, do not read its flow.
+# The table holds, on the same units and trials, what a fit must beat: the mean rate, the mean over trials
+# of each condition (PSTH), and smoothing followed by a Poisson regression. A three-dimensional flow with
+# little freedom need not win; if it is far below, do not read its flow.
 #
 # ## When does it know?
 # We decode the target from the latents of each bin, with folds over trials.
@@ -93,7 +96,8 @@ figure.savefig("first_recording.png", dpi=120)
 
 # %% [markdown]
 # ## What does the state do while the monkey waits?
-# `compare` draws a portrait of every member's flow, asks every hypothesis, and lets each one say `supported`, `rejected` or
+# `compare` draws a portrait of every member's flow, asks every hypothesis, and lets each one say
+# `supported`, `rejected` or
 # `cannot_tell`, with its reason. For speed the surrogates are only re-scored here; `n_refits=20` refits them.
 
 # %%
@@ -102,8 +106,8 @@ print(verdicts)
 
 # %% [markdown]
 # ## Keep it
-# The results go into a new NWB file; the recording is not touched. The archive wants the subject's age, which this file does
-# not say, so we give it.
+# The results go into a new NWB file; the recording is not touched. The archive wants the subject's age,
+# which this file does not say, so we give it.
 
 # %%
 ng.export.to_nwb("reach_delay_latents.nwb", fits, trials, verdicts, subject={"age": "P5Y/P10Y"})

@@ -9,11 +9,13 @@
 # %% [markdown]
 # # Is it a ring?
 #
-# **The question.** Flies keep a sense of direction in a ring-shaped structure, the ellipsoid body. A bump of activity turns with the
-# fly. Is the activity of 16 wedges of that ring, seen through calcium, the work of a ring attractor: does it live on a circle, does
-# the position on the circle follow the heading, and does the state stay where it is put?
+# **The question.** Flies keep a sense of direction in a ring-shaped structure, the ellipsoid body. A bump
+# of activity turns with the fly. Is the activity of 16 wedges of that ring, seen through calcium, the work
+# of a ring attractor: does it live on a circle, does the position on the circle follow the heading, and
+# does the state stay where it is put?
 #
-# **What you need.** `fly_ring_bar.nwb` (Turner-Evans et al. 2017, eLife 6:e23496): 16 wedges, five runs of about 66 s.
+# **What you need.** `fly_ring_bar.nwb` (Turner-Evans et al. 2017, eLife 6:e23496): 16 wedges, five runs of
+# about 66 s.
 
 # %%
 import os
@@ -33,9 +35,10 @@ print(recording)
 
 # %% [markdown]
 # ## Trials
-# There are no spikes, and the clock between the five runs means nothing, so nothing may be read across runs. The ball's record starts
-# 1.4 s after imaging: those frames have no heading, and we leave them out. `bin_size="native"` keeps the frames as they are.
-# Each run is cut into windows of 4 s, which the model treats as trials of one system.
+# There are no spikes, and the clock between the five runs means nothing, so nothing may be read across
+# runs. The ball's record starts 1.4 s after imaging: those frames have no heading, and we leave them out.
+# `bin_size="native"` keeps the frames as they are. Each run is cut into windows of 4 s, which the model
+# treats as trials of one system.
 
 # %%
 runs = recording.align("start_time", window=(1.5, 65.0), bin_size="native", behavior=["heading"])
@@ -53,14 +56,17 @@ fits = ng.Ensemble(model, n_members=3).fit(windows)
 
 # %% [markdown]
 # ## Does the circle follow the heading?
-# The plane of the two leading components of the latents gives a phase. Heading is not used to find it. The zero of the ball is
-# arbitrary in every run and the gain of the bump need not be one, so offset and slope are free; the sign should be the same.
+# The plane of the two leading components of the latents gives a phase. Heading is not used to find it. The
+# zero of the ball is arbitrary in every run and the gain of the bump need not be one, so offset and slope
+# are free; the sign should be the same.
 
 # %%
 latents = fits.transform(runs)
 followed = ng.evaluation.decode_angle(latents, heading)
 for number, run in enumerate(followed, start=1):
-    print(f"run {number}: r = {run['r']:.2f}, slope {run['slope']:.2f}, heading turned through {run['range']:.1f} rad")
+    print(
+        f"run {number}: r = {run['r']:.2f}, slope {run['slope']:.2f}, heading turned through {run['range']:.1f} rad"
+    )
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
@@ -76,8 +82,9 @@ figure.savefig("is_it_a_ring.png", dpi=120)
 
 # %% [markdown]
 # ## Is it a ring attractor?
-# A circle of activity is not yet an attractor: the flow must bring states to the circle and leave them where they are along it,
-# within the time that was seen, in every member, and more than in surrogates whose wedges were shifted against one another.
+# A circle of activity is not yet an attractor: the flow must bring states to the circle and leave them
+# where they are along it, within the time that was seen, in every member, and more than in surrogates
+# whose wedges were shifted against one another.
 
 # %%
 verdicts = ng.hypotheses.compare(fits, windows, n_surrogates=20)
@@ -91,6 +98,6 @@ r = np.array([run["r"] for run in followed])
 sign = np.sign(np.median(r))
 ring = next(v for v in verdicts if v.hypothesis == "ring_attractor")
 print(
-    f"The phase of the latents follows the heading with |r| >= 0.9 and one sign in {int((sign * r >= 0.9).sum())} of 5 runs "
-    f"(median {np.median(sign * r):.2f}). Ring attractor: {ring.status.replace('_', ' ')}. {ring.reason}"
+    f"The phase of the latents follows the heading with |r| >= 0.9 and one sign in {int((sign * r >= 0.9).sum())} of "
+    f"5 runs (median {np.median(sign * r):.2f}). Ring attractor: {ring.status.replace('_', ' ')}. {ring.reason}"
 )

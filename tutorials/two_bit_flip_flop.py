@@ -9,8 +9,9 @@
 # %% [markdown]
 # # The two-bit flip-flop and its attractor
 #
-# **The question.** A network with two latents must remember the last pulse on each of two channels. When pulses are only ever -1 or 1 it
-# needs four memories; when they take any value between, it needs a whole square of them. What attractor does a gated neural ODE build?
+# **The question.** A network with two latents must remember the last pulse on each of two channels. When
+# pulses are only ever -1 or 1 it needs four memories; when they take any value between, it needs a whole
+# square of them. What attractor does a gated neural ODE build?
 #
 # This is the phase-plane experiment of Kim, Can & Krishnamurthy (ICML 2023). It needs no recording.
 
@@ -26,10 +27,13 @@ STEPS = 3000
 
 # %% [markdown]
 # ## Train on the square
-# Three sets of trials: one to fit, one to choose the best weights, one that nothing has seen. Two seeds train together.
+# Three sets of trials: one to fit, one to choose the best weights, one that nothing has seen. Two seeds
+# train together.
 
 # %%
-fitted, chosen, fresh = (tasks.make("square", n, random_state=seed) for seed, n in enumerate((2000, 300, 600)))
+fitted, chosen, fresh = (
+    tasks.make("square", n, random_state=seed) for seed, n in enumerate((2000, 300, 600))
+)
 flow_and_gate = {"hidden": (64, 64), "gate_hidden": (32,), "activation": "relu"}
 network = ng.TaskNetwork(
     latent_dim=2,
@@ -42,12 +46,14 @@ network = ng.TaskNetwork(
 )
 network.fit(fitted, validation=chosen)
 error = float(np.mean((np.asarray(network.predict(fresh)) - fresh.targets) ** 2))
-print(f"mean squared error on fresh trials {error:.4f}; predicting zero gives {np.mean(fresh.targets**2):.3f}")
+print(
+    f"mean squared error on fresh trials {error:.4f}; predicting zero gives {np.mean(fresh.targets**2):.3f}"
+)
 
 # %% [markdown]
 # ## Hold
-# The network is a map at its own step of 10 ms. We put its output on points of the square, give no input, and let it run for one second:
-# if the square is a continuous attractor, nothing moves.
+# The network is a map at its own step of 10 ms. We put its output on points of the square, give no input,
+# and let it run for one second: if the square is a continuous attractor, nothing moves.
 
 # %%
 side = np.linspace(-0.9, 0.9, 15)
@@ -69,11 +75,14 @@ def held(seconds: float, substeps: int) -> np.ndarray:
 
 for substeps in (1, 2, 10):
     moved = np.linalg.norm(held(1.0, substeps) - targets, axis=1)
-    print(f"time step 10 ms / {substeps}: median drift in 1 s {np.median(moved):.3f} (the square's half width is 1)")
+    print(
+        f"time step 10 ms / {substeps}: median drift in 1 s {np.median(moved):.3f} (the square's half width is 1)"
+    )
 
 # %% [markdown]
 # ## Look
-# The flow without input, drawn in the coordinates of the output, and where the 225 starting points are after one and ten seconds.
+# The flow without input, drawn in the coordinates of the output, and where the 225 starting points are
+# after one and ten seconds.
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharex=True, sharey=True)
@@ -100,9 +109,12 @@ figure.savefig("two_bit_flip_flop.png", dpi=120)
 drift = np.median(np.linalg.norm(held(1.0, 1) - targets, axis=1))
 late = held(10.0, 1)
 ends = len(np.unique(np.round(late, 1), axis=0))
-verdict = "an approximate continuous attractor over one second" if drift <= 0.1 else "no continuous attractor yet"
+verdict = (
+    "an approximate continuous attractor over one second" if drift <= 0.1 else "no continuous attractor yet"
+)
 print(
-    f"With a fresh-trial error of {error:.4f} the gated network holds {verdict}: the median output drifts by {drift:.3f} of the "
-    f"square's half width in 1 s. After 10 s the 225 memories lie in {ends} cells of width 0.1, so the square "
+    f"With a fresh-trial error of {error:.4f} the gated network holds {verdict}: the median output drifts by "
+    f"{drift:.3f} of the square's half width in 1 s. After 10 s the 225 memories lie in {ends} cells of width 0.1, so "
+    "the square "
     f"{'has largely held' if ends > 100 else 'breaks up into fewer memories, as approximate attractors do'}."
 )

@@ -37,7 +37,11 @@ def check_dynamics(name: str, latent_dim: int | None = None, **options: object) 
     assert isinstance(field, VectorField), f"{name} is not a VectorField"
     generator = torch.Generator().manual_seed(0)
     h = 0.5 * torch.randn(4, 5, field.latent_dim, generator=generator, dtype=torch.float64)
-    x = torch.randn(4, 5, field.input_dim, generator=generator, dtype=torch.float64) if field.input_dim else None
+    x = (
+        torch.randn(4, 5, field.input_dim, generator=generator, dtype=torch.float64)
+        if field.input_dim
+        else None
+    )
     velocity = field(h, x)
     assert velocity.shape == h.shape, f"{name}: field gives {tuple(velocity.shape)} for {tuple(h.shape)}"
     assert bool(torch.isfinite(velocity).all()), f"{name}: the field is not finite"

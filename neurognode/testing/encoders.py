@@ -33,7 +33,9 @@ def check_encoder(name: str) -> None:
     with torch.no_grad():
         features = encoder(x, lengths)
         expected = (3, 12, encoder.features)
-        assert features.shape == expected, f"{name}: features have shape {tuple(features.shape)}, expected {expected}"
+        assert features.shape == expected, (
+            f"{name}: features have shape {tuple(features.shape)}, expected {expected}"
+        )
         padded = x.clone()
         padded[1, 7:], padded[2, 4:] = 99.0, -99.0
         changed = encoder(padded, lengths)
@@ -41,7 +43,9 @@ def check_encoder(name: str) -> None:
             same = torch.allclose(features[trial, :length], changed[trial, :length], atol=1e-6)
             assert same, f"{name}: bins after the end of a trial change its features"
         alone = encoder(x[1:2, :7], None)
-        assert torch.allclose(alone[0], features[1, :7], atol=1e-5), f"{name}: padding changes the features of a trial"
+        assert torch.allclose(alone[0], features[1, :7], atol=1e-5), (
+            f"{name}: padding changes the features of a trial"
+        )
         if encoder.causal:
             later = x.clone()
             later[:, 6:] += 1

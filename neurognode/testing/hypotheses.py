@@ -42,7 +42,9 @@ def check_hypothesis(name: str) -> None:
     for circuit in ("none", "bistable"):
         reading = hypothesis.read(_view(circuit))
         assert reading.status in _STATUSES, f"{name}: status {reading.status!r} on {circuit}"
-        assert reading.reason.strip().endswith("."), f"{name}: the reason is not a sentence: {reading.reason!r}"
+        assert reading.reason.strip().endswith("."), (
+            f"{name}: the reason is not a sentence: {reading.reason!r}"
+        )
         assert isinstance(reading.statistic, float), f"{name}: the statistic is not a float"
         decided = reading.status == "supported"
         assert not (decided and circuit == "none"), f"{name} supports itself where nothing is planted"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from neurognode import registry
+from neurognode.models.likelihoods.base import Likelihood
 
 _GRIDS = {
     "counts": torch.arange(0, 400, dtype=torch.float64),
@@ -32,7 +33,7 @@ def check_likelihood(name: str) -> None:
     >>> from neurognode.testing import check_likelihood
     >>> check_likelihood("bernoulli")
     """
-    likelihood = registry.resolve("likelihoods", name)(n_units=1).double()
+    likelihood: Likelihood = registry.resolve("likelihoods", name)(n_units=1).double()
     assert likelihood.signal in ("counts", "continuous"), f"{name}: signal is {likelihood.signal!r}"
     assert likelihood.support in _GRIDS, f"{name}: support is {likelihood.support!r}"
     location = torch.tensor([[0.7]], dtype=torch.float64)
@@ -41,7 +42,7 @@ def check_likelihood(name: str) -> None:
     _gradients_are_finite(name, likelihood)
 
 
-def _sums_to_one(name: str, likelihood: torch.nn.Module, location: torch.Tensor) -> None:
+def _sums_to_one(name: str, likelihood: Likelihood, location: torch.Tensor) -> None:
     grid = _GRIDS[likelihood.support]  # (points,)
     values = grid[:, None, None]  # (points, time=1, unit=1): every point a trial of its own
     with torch.no_grad():
@@ -56,7 +57,7 @@ def _sums_to_one(name: str, likelihood: torch.nn.Module, location: torch.Tensor)
     assert abs(total - 1) < 2e-2, f"{name}: probability sums to {total:.4f}, expected 1"
 
 
-def _samples_have_the_mean(name: str, likelihood: torch.nn.Module, location: torch.Tensor) -> None:
+def _samples_have_the_mean(name: str, likelihood: Likelihood, location: torch.Tensor) -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
         many = location.expand(20_000, 1, 1)
@@ -67,7 +68,7 @@ def _samples_have_the_mean(name: str, likelihood: torch.nn.Module, location: tor
     assert error < allowed, f"{name}: mean of samples is off by {error:.3g}, allowed {allowed:.3g}"
 
 
-def _gradients_are_finite(name: str, likelihood: torch.nn.Module) -> None:
+def _gradients_are_finite(name: str, likelihood: Likelihood) -> None:
     values = torch.tensor([[[0.0], [1.0], [1.0]]], dtype=torch.float64)
     location = torch.full_like(values, 0.5, requires_grad=True)
     likelihood.log_prob(values, location).sum().backward()

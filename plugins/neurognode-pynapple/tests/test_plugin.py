@@ -37,7 +37,9 @@ def test_the_loader_keeps_the_contract() -> None:
 
 def test_counts_are_pynapples_own() -> None:
     data = session()
-    trials = ng.open_recording(data).align("start_time", window=(0.0, 1.0), bin_size=0.1, behavior=["heading"])
+    trials = ng.open_recording(data).align(
+        "start_time", window=(0.0, 1.0), bin_size=0.1, behavior=["heading"]
+    )
     for trial in (0, 3):
         epoch = nap.IntervalSet(start=2.0 * trial, end=2.0 * trial + 1.0)
         expected = data["units"].restrict(epoch).count(0.1).values
