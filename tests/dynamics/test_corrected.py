@@ -12,13 +12,19 @@ from neurognode.dynamics.corrected import integrate_corrected
 
 @pytest.mark.parametrize("method", ["euler", "exponential_euler", "rk4"])
 @pytest.mark.parametrize("full", [True, False])
-@pytest.mark.parametrize(("members", "inputs", "batch", "latent"), [(None, 0, 3, 1), (None, 2, 19, 3), (2, 1, 5, 6)])
-def test_compiled_equals_plain(method: str, full: bool, members: int | None, inputs: int, batch: int, latent: int) -> None:
+@pytest.mark.parametrize(
+    ("members", "inputs", "batch", "latent"), [(None, 0, 3, 1), (None, 2, 19, 3), (2, 1, 5, 6)]
+)
+def test_compiled_equals_plain(
+    method: str, full: bool, members: int | None, inputs: int, batch: int, latent: int
+) -> None:
     if cpu.available(torch.float64):
         pytest.skip(str(cpu.available(torch.float64)))
     torch.manual_seed(0)
     lead = () if members is None else (members,)
-    field = GNODE(latent, inputs, hidden=(7, 5), gate_hidden=(4,), members=members, random_state=0, learn_tau=True).double()
+    field = GNODE(
+        latent, inputs, hidden=(7, 5), gate_hidden=(4,), members=members, random_state=0, learn_tau=True
+    ).double()
     times = torch.cumsum(torch.rand(41, dtype=torch.float64) * 0.1 + 0.01, 0)
     shape = (*lead, batch, 40, latent, latent) if full else (*lead, batch, 40, latent)
     leaves = [
@@ -50,4 +56,6 @@ def test_keeping_everything_is_the_free_run() -> None:
 
 def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ValueError, match="anchor"):
-        integrate_corrected(NODE(2, hidden=()), torch.zeros(1, 2), [0, 1], torch.ones(1, 1, 2), torch.ones(1, 2, 2))
+        integrate_corrected(
+            NODE(2, hidden=()), torch.zeros(1, 2), [0, 1], torch.ones(1, 1, 2), torch.ones(1, 2, 2)
+        )
