@@ -119,6 +119,8 @@ def examine(field: Equations, about: dict[str, Any]) -> dict[str, Any]:
     own = roots.points[roots.isolated & ((roots.points >= lower) & (roots.points <= upper)).all(1)]
     other = by_scipy(flow, lower + rng.uniform(size=(60, 3)) * (upper - lower), 1e-4 * scale)
     other = other[((other >= lower) & (other <= upper)).all(1)]
+    size = np.linalg.svd(flow.jacobian(other), compute_uv=False) if len(other) else np.empty((0, 3))
+    other = other[size[:, -1] > 1e-5 * size[:, 0]]
     missed = sum(not len(own) or np.linalg.norm(own - p, axis=1).min() > 1e-6 * scale for p in other)
     return {
         "largest": float(exponents[0]), "error": float(error[0]), "known_largest": about["maximum_lyapunov_estimated"],
