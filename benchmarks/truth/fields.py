@@ -3,8 +3,8 @@
 Run from the repository's root: ``python -m benchmarks.truth.fields --seeds 5``. Results go to
 ``benchmarks/truth/results/fields.csv`` (one row a circuit, seed and hypothesis) and ``fields.md`` (the summary).
 
-Thresholds of the hypotheses were set on the circuits' default parameters with seeds 0 to 9 of the simulator and
-of the embedding. This script uses other parameters, other affine maps (seeds from 1000 on) and uneven trials.
+Thresholds of the hypotheses were set on the circuits' default parameters and on parameter sets 0 to 3 of this script;
+the stored results are of sets 10 to 13: other parameters, other affine maps, uneven trials.
 """
 
 from __future__ import annotations
