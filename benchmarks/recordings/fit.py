@@ -156,11 +156,11 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(1 - ((truth - predicted) ** 2).sum() / ((truth - truth.mean(0)) ** 2).sum())
 
 
-def summary(rows: list[dict[str, float]]) -> dict[str, list[float]]:
+def summary(rows: list[dict[str, float]]) -> dict[str, list[float | None]]:
     """Mean and standard error over seeds of everything that was scored."""
     keys = [key for key in rows[0] if key != "seed"]
     spread = {key: np.array([row[key] for row in rows]) for key in keys}
-    return {key: [float(v.mean()), float(v.std(ddof=1) / len(v) ** 0.5) if len(v) > 1 else float("nan")]
+    return {key: [float(v.mean()), float(v.std(ddof=1) / len(v) ** 0.5) if len(v) > 1 else None]
             for key, v in spread.items()}  # fmt: skip
 
 
