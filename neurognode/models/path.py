@@ -68,7 +68,10 @@ class LatentPath(nn.Module):
         self.method, self.substeps = method, substeps
         self.start = InitialState(field.latent_dim)
         self.first = PseudoObservations(features, field.latent_dim)
-        self.later = None if diffusion is None else PseudoObservations(features, field.latent_dim)
+        self.later = None
+        if diffusion is not None:
+            noise = float(diffusion(torch.zeros(field.latent_dim)).detach().mean()) * bin_size**0.5
+            self.later = PseudoObservations(features, field.latent_dim, sharpness=1 / noise)
 
     def forward(
         self,

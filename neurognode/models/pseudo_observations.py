@@ -9,6 +9,7 @@ autonomous one.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,10 @@ class PseudoObservations(nn.Module):
     ----------
     features, latent_dim : int
         Widths of what comes in and of the state.
+    sharpness : float
+        Root of the precision at first, in 1/latent units. The inverse of the process noise of a bin lets recording
+        and prediction weigh the same: paths then stay near what the encoder says while the field is still wrong,
+        and gradients through them do not explode.
 
     Examples
     --------
@@ -37,7 +42,7 @@ class PseudoObservations(nn.Module):
 
     place: Tensor
 
-    def __init__(self, features: int, latent_dim: int) -> None:
+    def __init__(self, features: int, latent_dim: int, sharpness: float = 1.0) -> None:
         super().__init__()
         self.latent_dim, self.full = latent_dim, latent_dim <= FULL_UP_TO
         n_root = latent_dim * (latent_dim + 1) // 2 if self.full else latent_dim
@@ -48,6 +53,10 @@ class PseudoObservations(nn.Module):
             nn.init.normal_(self.linear.weight, std=features**-0.5)
             self.linear.weight[latent_dim:] *= 0.1
             nn.init.zeros_(self.linear.bias)
+            start = (
+                torch.where(rows == columns, math.log(sharpness), 0.0) if self.full else math.log(sharpness)
+            )
+            self.linear.bias[latent_dim:] = start
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         return self.split(self.linear(features))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from neurognode import registry
 from neurognode.dynamics.base import GatedField, Map, VectorField
+from neurognode.dynamics.gnode import GNODE
 from neurognode.errors import one_of
 from neurognode.models.member_adam import DECAYS, MemberAdam
 from neurognode.models.task_data import LOSSES, TaskData, prepare
@@ -38,7 +39,7 @@ class TaskNetwork(BaseEstimator):
         Name of a field or map in the registry: ``"gnode"``, ``"node"``, ``"rnn"``, ``"mgru"``, ``"gru"``,
         ``"lstm"`` or a plug-in.
     dynamics_options : dict, optional
-        Options of the field; its time constant is `dt` unless given.
+        Options of the field; its time constant is `dt` and its initialisation the closed critical form unless given.
     initial_state : {"first_input", "first_target", "fixed", "learned", "per_trial"}
         See `TaskPopulation`.
     loss : {"mse", "cross_entropy"}
@@ -269,6 +270,9 @@ class TaskNetwork(BaseEstimator):
             options.setdefault("dt", self.dt)
         elif issubclass(made, GatedField):
             options.setdefault("tau", self.dt)
+            options.setdefault(
+                "init", "critical_closed"
+            )  # the numeric form can start a map of few latents in chaos
         field = made(
             self.latent_dim,
             data.inputs.shape[2],

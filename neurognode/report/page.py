@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from neurognode.errors import MissingExtraError
 from neurognode.files import atomic_path
 
 
@@ -81,11 +80,9 @@ class Page:
 
     def to_html(self) -> str:
         """The page as one HTML text that needs no network; everything given is escaped."""
-        try:
-            from jinja2 import Environment, StrictUndefined
-            from markupsafe import Markup
-        except ImportError as error:
-            raise MissingExtraError("jinja2", "report") from error
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+
         here = files("neurognode.report")
         sections = [_prepared(section, Markup) for section in self.sections]
         template = Environment(autoescape=True, undefined=StrictUndefined).from_string(

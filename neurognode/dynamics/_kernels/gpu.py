@@ -23,7 +23,7 @@ from neurognode.dynamics.problem import Problem
 ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
 METHODS = ("euler", "exponential_euler", "rk4")
 _TRIALS = 16
-_WIDEST = 128
+_WIDEST = 64
 """Wider weights do not stay on chip."""
 
 
