@@ -270,9 +270,8 @@ class TaskNetwork(BaseEstimator):
             options.setdefault("dt", self.dt)
         elif issubclass(made, GatedField):
             options.setdefault("tau", self.dt)
-            options.setdefault(
-                "init", "critical_closed"
-            )  # the numeric form can start a map of few latents in chaos
+        if issubclass(made, GNODE):  # the numeric form can start a map of few latents in chaos
+            options.setdefault("init", "critical_closed")
         field = made(
             self.latent_dim,
             data.inputs.shape[2],
