@@ -80,11 +80,13 @@ for row in scores["table"]:
 # little freedom need not win; if it is far below, do not read its flow.
 #
 # ## When does it know?
-# We decode the target from the latents of each bin, with folds over trials.
+# We decode the target from the latents of each bin: the decoder is fitted on the trials that the model was
+# fitted to, and scored on the others. On its own trials a fit knows what came later: its weights have seen it.
 
 # %%
 latents = fits.transform(trials)
-decoding = ng.evaluation.decode_condition(latents, trials["condition"].values, window=5)
+is_test = np.isin(np.arange(trials.sizes["trial"]), parts["test"])
+decoding = ng.evaluation.decode_condition(latents, trials["condition"].values, window=5, is_test=is_test)
 time, accuracy = np.asarray(decoding["time"]), np.asarray(decoding["accuracy"])
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
 ng.plot.latent_traces(latents, trials["condition"].values, ax=axes[0])
@@ -118,8 +120,9 @@ ng.export.to_nwb("reach_delay_latents.nwb", fits, trials, verdicts, subject={"ag
 # %%
 before, after = accuracy[time < -0.02], accuracy[(time > 0.1) & (time < 0.5)]
 print(
-    f"Before the target its direction is decoded with accuracy {before.mean():.2f} (chance {decoding['chance']:.2f}), "
-    f"0.1 to 0.5 s after it with {after.mean():.2f}."
+    f"On {is_test.sum()} trials that were not fitted, the target is decoded with accuracy {before.mean():.2f} before it "
+    f"appears (chance {decoding['chance']:.2f}, standard error {0.5 / np.sqrt(is_test.sum()):.2f}) and "
+    f"{after.mean():.2f} 0.1 to 0.5 s after it."
 )
 for verdict in verdicts:
     if verdict.hypothesis in ("discrete_attractors", "rotation"):

@@ -20,6 +20,7 @@ def decode_condition(
     *,
     n_splits: int = 5,
     window: int = 1,
+    is_test: np.ndarray | None = None,
     column: str = "condition",
     random_state: RandomState = 0,
 ) -> dict[str, Any] | None:
@@ -34,6 +35,10 @@ def decode_condition(
         Folds over trials, stratified by condition.
     window : int
         Bins averaged before decoding.
+    is_test : bool array (trial,), optional
+        Trials that the model was not fitted to. The decoder is then fitted on the others and scored on these: a
+        fit can carry what it learned of its own trials into their latents, even before an event and even with a
+        causal encoder.
     column : str
         What the condition is called.
     random_state : int, Generator or None
@@ -41,7 +46,7 @@ def decode_condition(
     Returns
     -------
     dict or None
-        ``time`` (s), ``accuracy``, ``error`` (standard error over folds), ``chance`` (share of the most
+        ``time`` (s), ``accuracy``, ``error`` (standard error over folds or test trials), ``chance`` (share of the most
         frequent condition), ``column``, ``caption``; None if fewer than two conditions have enough trials.
 
     Examples
@@ -60,12 +65,22 @@ def decode_condition(
     if len(np.unique(place[keep])) < 2:
         return None
     values, place = latents.values[keep], place[keep]
-    folds = _folds(place, n_splits, random_state)
+    if is_test is None:
+        folds = _folds(place, n_splits, random_state)
+        how = f"cross-validated over {len(place)} trials; band: standard error over folds."
+    else:
+        unseen = np.asarray(is_test, bool)[keep]
+        if len(np.unique(place[~unseen])) < 2 or unseen.sum() < 2:
+            return None
+        folds = [(np.flatnonzero(~unseen), np.flatnonzero(unseen))]
+        how = f"fitted on {(~unseen).sum()} training trials, scored on {unseen.sum()} test trials; band: its error."
     centres = range(window - 1, values.shape[1])
     scores = np.array([_accuracies(values[:, c - window + 1 : c + 1].mean(1), place, folds) for c in centres])
     with np.errstate(invalid="ignore"):
         accuracy = np.array([np.nanmean(s) if np.isfinite(s).any() else np.nan for s in scores])
         error = np.array([np.nanstd(s) / np.sqrt(max(np.isfinite(s).sum(), 1)) for s in scores])
+    if is_test is not None:
+        error = np.sqrt(accuracy * (1 - accuracy) / unseen.sum())
     good = np.isfinite(accuracy)
     return {
         "time": latents["time"].values[list(centres)][good].tolist(),
@@ -75,7 +90,7 @@ def decode_condition(
         "column": column,
         "caption": (
             f"Accuracy of decoding {column} ({len(names)} values) from the latents of one bin, by logistic "
-            f"regression, cross-validated over {len(place)} trials; band: standard error over folds."
+            f"regression, {how}"
         ),
     }
 

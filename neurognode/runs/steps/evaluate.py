@@ -72,7 +72,10 @@ def _metrics(run: Run, opened: Any, trials: xr.Dataset, parts: Partition) -> dic
     metrics["measures"] += _behavior(latents, trials, parts)
     metrics["measures"] += _phases(latents, trials)
     metrics["measures"] += _truth(opened, latents, fits.predict(trials), parts.is_test)
-    decoded = decode_condition(latents, trials[condition].values, column=condition) if condition else None
+    unseen = None if kept is None else parts.is_test
+    decoded = None
+    if condition:
+        decoded = decode_condition(latents, trials[condition].values, is_test=unseen, column=condition)
     if decoded is not None:
         metrics["decoding"] = decoded
     return metrics
