@@ -120,7 +120,7 @@ ng.export.to_nwb("reach_delay_latents.nwb", fits, trials, verdicts, subject={"ag
 # %%
 before, after = accuracy[time < -0.02], accuracy[(time > 0.1) & (time < 0.5)]
 print(
-    f"On {is_test.sum()} trials that were not fitted, the target is decoded with accuracy {before.mean():.2f} before it "
+    f"On {is_test.sum()} trials not fitted, the target is decoded with accuracy {before.mean():.2f} before it "
     f"appears (chance {decoding['chance']:.2f}, standard error {0.5 / np.sqrt(is_test.sum()):.2f}) and "
     f"{after.mean():.2f} 0.1 to 0.5 s after it."
 )
