@@ -66,7 +66,7 @@ def test_condition_means_start_out_alike() -> None:
 def test_one_dynamics_serves_both() -> None:
     two = sessions()
     options = {"encoder_options": {"hidden": 24}, "dynamics_options": {"hidden": (24,), "tau": 0.05}}
-    fit = model(condition="direction", max_steps=150, learning_rate=1e-2, **options).fit(two)
+    fit = model(condition="direction", max_steps=300, learning_rate=1e-2, **options).fit(two)
     assert min(fit.score(t, session=i) for i, t in enumerate(two)) > 0.1
 
 
