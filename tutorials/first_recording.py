@@ -103,7 +103,7 @@ figure.savefig("first_recording.png", dpi=120)
 # `cannot_tell`, with its reason. For speed the surrogates are only re-scored here; `n_refits=20` refits them.
 
 # %%
-verdicts = ng.hypotheses.compare(fits, trials, n_surrogates=20)
+verdicts = ng.hypotheses.compare(fits, trials)
 print(verdicts)
 
 # %% [markdown]

@@ -87,7 +87,7 @@ figure.savefig("is_it_a_ring.png", dpi=120)
 # whose wedges were shifted against one another.
 
 # %%
-verdicts = ng.hypotheses.compare(fits, windows, n_surrogates=20)
+verdicts = ng.hypotheses.compare(fits, windows)
 print(verdicts)
 
 # %% [markdown]
