@@ -140,7 +140,3 @@ def _say(text: str) -> None:
 def main() -> None:
     """Entry point of the console script."""
     sys.exit(run(sys.argv[1:]))
-
-
-if __name__ == "__main__":
-    main()
