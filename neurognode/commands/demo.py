@@ -104,7 +104,9 @@ def compare_truth(simulated: Any, run: Any) -> list[tuple[str, str, str]]:
         ours = [f"{v:.2g}" for v in fixed.eigenvalues.real.max(1)[seen][:8]]
         rows.append(("growth rates there (1/s)", ", ".join(sorted(rates)), ", ".join(sorted(ours)) or "none"))
     ends = int(portrait.scalars()["n_clusters"])
-    shape = f"{portrait.slow.topology.name}; states end in {ends} group{'s' if ends != 1 else ''}"
+    shape = portrait.slow.topology.name
+    if ends > 1:
+        shape = f"{ends} separate groups (taken together: {shape})"
     rows.append(("where states come to lie", key.topology, shape))
     if key.period is not None:
         periods = ", ".join(f"{c.period:.3f} s" for c in portrait.cycles) or "no periodic orbit"
