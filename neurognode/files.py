@@ -39,7 +39,16 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
         temporary = Path(folder) / target.name
         yield temporary
+        _as_any_new_file(temporary)
         os.replace(temporary, target)
+
+
+def _as_any_new_file(path: Path) -> None:
+    """Give `path` the permissions of a new file here; some writers keep theirs to the owner."""
+    if path.is_file():
+        ordinary = path.with_name(f"{path.name}.mode")
+        ordinary.touch()
+        path.chmod(ordinary.stat().st_mode)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
