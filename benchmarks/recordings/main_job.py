@@ -82,7 +82,8 @@ def through_cli(job: Job, folder: Path) -> dict[str, Any]:
     if "decoding" in run.metrics:
         decoded = run.metrics["decoding"]
         found["condition decoded, by second"] = {
-            f"{at:.2f}": round(share, 3) for at, share in zip(decoded["time"], decoded["accuracy"], strict=True)
+            f"{at:.2f}": round(share, 3)
+            for at, share in zip(decoded["time"], decoded["accuracy"], strict=True)
         }
     found["verdicts"] = {v.hypothesis: f"{v.status}: {v.reason}" for v in run.verdicts or ()}
     found["files"] = sorted(path.name for path in out.iterdir())
