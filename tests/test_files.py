@@ -13,9 +13,9 @@ from neurognode.files import atomic_path
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("before")
-    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+    with pytest.raises(IsADirectoryError), atomic_path(target) as temporary:
         temporary.write_text("half")
-        raise RuntimeError
+        tmp_path.write_text("not a file")
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
 
