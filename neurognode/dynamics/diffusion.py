@@ -130,7 +130,7 @@ def simulate(
         the path is then a deterministic and differentiable function of everything (reparameterised).
     substeps : int
         Steps per interval.
-    method : {"euler", "exponential_euler", "rk4"}
+    method : {"euler", "exponential_euler", "midpoint", "rk4"}
         How the drift is stepped. With ``exponential_euler`` the noise keeps its Euler-Maruyama size.
 
     Returns

@@ -47,12 +47,12 @@ def integrate(
     inputs : Tensor, (B, T, I) or (K, B, T, I), optional
         ``inputs[:, k]`` is held over the interval from ``times[k]`` to ``times[k + 1]``, for every stage of
         a step; the last one is not used. Missing inputs are zero.
-    method : {"exponential_euler", "euler", "rk4", "dopri5", "dopri8", "bosh3", "adaptive_heun"}
+    method : {"exponential_euler", "euler", "midpoint", "rk4", "dopri5", "dopri8", "bosh3", "adaptive_heun"}
         ``exponential_euler`` (order 1) keeps a bounded field within its bound at any step; ``euler`` has
-        order 1 and ``rk4`` order 4. The others choose their own steps (by torchdiffeq), starting anew where
-        an input changes.
+        order 1, ``midpoint`` order 2 (two evaluations a step) and ``rk4`` order 4 (four). The others choose
+        their own steps (by torchdiffeq), starting anew where an input changes.
     substeps : int
-        Steps per interval of the first three methods, for accuracy.
+        Steps per interval of the first four methods, for accuracy.
     lengths : array of int, (B,) or (K, B), optional
         Number of time points of each trial; after its last one a trial keeps its state.
     backend : {"auto", "plain", "cpu", "sweep", "triton"}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neurognode.dynamics.base import Map, VectorField
+from neurognode.dynamics.methods import METHODS
 from neurognode.errors import one_of
 
 Times = "Tensor | np.ndarray | Sequence[float]"
@@ -60,7 +61,8 @@ class Problem:
     @property
     def evaluations(self) -> int:
         """How often the field is evaluated along a trajectory."""
-        return (len(self.times) - 1) * self.substeps * (4 if self.method == "rk4" else 1)
+        stages = len(METHODS[self.method].nodes) if self.method in METHODS else 1
+        return (len(self.times) - 1) * self.substeps * stages
 
 
 def make_problem(

@@ -8,9 +8,10 @@ import torch
 from neurognode.dynamics import GNODE, NODE, integrate
 from neurognode.dynamics._kernels import cpu
 from neurognode.dynamics.corrected import integrate_corrected
+from neurognode.dynamics.methods import METHODS
 
 
-@pytest.mark.parametrize("method", ["euler", "exponential_euler", "rk4"])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize(
     ("members", "inputs", "batch", "latent"), [(None, 0, 3, 1), (None, 2, 19, 3), (2, 1, 5, 6)]

@@ -9,6 +9,7 @@ import torch
 
 from neurognode.dynamics import GNODE, VectorField, integrate
 from neurognode.dynamics.diffusion import DIFFUSION_KINDS, Diffusion, simulate
+from neurognode.dynamics.methods import METHODS
 from neurognode.errors import IntegrationError
 
 
@@ -44,7 +45,7 @@ def test_brownian_variance_does_not_depend_on_the_step():
         assert path[:, 2].var().item() == pytest.approx(0.75, rel=0.05)
 
 
-@pytest.mark.parametrize("method", ["euler", "exponential_euler", "rk4"])
+@pytest.mark.parametrize("method", METHODS)
 def test_without_noise_it_is_integrate(method):
     field = GNODE(3, 2, hidden=(8,), random_state=0).double()
     h0, x = torch.randn(4, 3).double(), torch.randn(4, 5, 2).double()

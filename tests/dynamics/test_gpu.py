@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from neurognode.dynamics import GNODE, integrate
+from neurognode.dynamics.methods import METHODS
 
 pytest.importorskip("triton")
 
@@ -47,7 +48,7 @@ def _worst(options, method, device="cpu", *, members=None, trials=3, inputs=2, s
 
 def _check_all(device: str) -> None:
     for options, problem in CASES:
-        for method in ("euler", "exponential_euler", "rk4"):
+        for method in METHODS:
             values, gradients = _worst(options, method, device, **problem)
             assert values < 1e-6, (options, problem, method, values)
             assert gradients < 1e-5, (options, problem, method, gradients)

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
+from neurognode.dynamics.methods import METHODS
 from neurognode.errors import RunError
 from neurognode.models import LatentDynamics, LatentGNODE, load
 from neurognode.trials import make_trials
@@ -203,6 +204,7 @@ BAD = [
     ({"encode_units": [99]}, lambda c: c, "99"),
     ({"process_noise": "some"}, lambda c: c, "process_noise"),
     ({"max_steps": 0}, lambda c: c, "max_steps"),
+    ({"method": "mid"}, lambda c: c, "method=.mid."),
     ({"validation_fraction": 1.5}, lambda c: c, "validation_fraction"),
 ]
 
@@ -238,6 +240,18 @@ def test_small_and_odd_shapes_fit(counts: np.ndarray) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert np.isfinite(quick().fit(few).predict(few).values).all()
+
+
+@pytest.mark.parametrize("noise", [True, False])
+def test_every_way_to_step_the_field_is_passed_on(counts: np.ndarray, tmp_path: Path, noise: bool) -> None:
+    found = {}
+    for method in METHODS:
+        model = quick(method=method, substeps=2, process_noise=noise).fit(trials_of(counts))
+        model.save(tmp_path / method)
+        found[method] = load(tmp_path / method).transform(trials_of(counts)).values
+    for method, latents in found.items():
+        assert np.isfinite(latents).all()
+        assert method == "euler" or not np.allclose(latents, found["euler"], rtol=1e-6)
 
 
 def test_damaged_or_foreign_files(counts: np.ndarray, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from neurognode.dynamics.gnode import GNODE
 from neurognode.dynamics.problem import Problem
 
 ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
-METHODS = ("euler", "exponential_euler", "rk4")
+METHODS = ("euler", "exponential_euler", "rk4", "midpoint")
 _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
 _FEW_EVALUATIONS, _MANY_WEIGHTS = 8, 200_000

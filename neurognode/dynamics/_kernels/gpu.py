@@ -21,7 +21,7 @@ from neurognode.dynamics.gnode import GNODE
 from neurognode.dynamics.problem import Problem
 
 ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
-METHODS = ("euler", "exponential_euler", "rk4")
+METHODS = ("euler", "exponential_euler", "rk4", "midpoint")
 _TRIALS = 16
 _WIDEST = 64
 """Wider weights do not stay on chip."""

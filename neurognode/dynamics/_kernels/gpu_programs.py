@@ -1,8 +1,8 @@
 """The two sequential walks of the GPU kernel, in Triton: one launch goes through all steps of a chunk.
 
 A program holds a block of trials of one member; the states never leave the chip between steps. Widths are padded
-to powers of two, and padding is zero throughout. METHOD is 0 for Euler, 1 for exponential Euler and 2 for
-Runge-Kutta; ACTIVATION counts tanh, relu, silu, softplus, gelu.
+to powers of two, and padding is zero throughout. METHOD is 0 for Euler, 1 for exponential Euler, 2 for
+Runge-Kutta and 3 for midpoint; ACTIVATION counts tanh, relu, silu, softplus, gelu.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -78,7 +78,7 @@ def forward_walk(states, share, mask, drive_f, drive_g, stage_f, stage_g,
     place = trial[:, None] * latents + n[None, :]
     here = states + k * (steps + 1) * batch * latents
     h = tl.load(here + place, mask=inside, other=0.0)
-    stages: tl.constexpr = 4 if METHOD == 2 else 1
+    stages: tl.constexpr = 4 if METHOD == 2 else 2 if METHOD == 3 else 1
     for t in range(steps):
         row = k * steps + t
         part = tl.load(share + row * latents + n, mask=n < latents, other=0.0)[None, :]
@@ -109,7 +109,7 @@ def forward_walk(states, share, mask, drive_f, drive_g, stage_f, stage_g,
             change = tl.where(inside, runs * weight * (target - at), 0.0)
             if METHOD == 2:
                 total += tl.where((s == 0) | (s == 3), 1 / 6, 1 / 3) * change
-            else:
+            elif (METHOD != 3) or (s == 1):
                 total += change
         h = total
         tl.store(here + (t + 1) * batch * latents + place, h, mask=inside)
@@ -158,7 +158,7 @@ def reverse_walk(cotangent, gradient, by_flow, by_target, by_gate, kept, delta_f
     own_place = (k * batch + trial)[:, None] * latents + n[None, :]
     lam = tl.load(cotangent + own_place, mask=inside, other=0.0)
     size = tl.num_programs(1) * steps * batch
-    stages: tl.constexpr = 4 if METHOD == 2 else 1
+    stages: tl.constexpr = 4 if METHOD == 2 else 2 if METHOD == 3 else 1
     for back_step in range(steps):
         t = steps - 1 - back_step
         line = ((k * steps + t) * batch + trial)[:, None]
@@ -172,6 +172,8 @@ def reverse_walk(cotangent, gradient, by_flow, by_target, by_gate, kept, delta_f
             if METHOD == 2:
                 own = tl.where((s == 0) | (s == 3), 1 / 6, 1 / 3) * lam
                 own += tl.where(s == 3, 0.0, tl.where(s == 2, 1.0, 0.5)) * back
+            if METHOD == 3:
+                own = tl.where(s == 1, lam, 0.5 * back)
             at = s * size * latents + place
             tl.store(kept + at, own, mask=inside)
             back = -tl.load(by_flow + at, mask=inside, other=0.0) * own

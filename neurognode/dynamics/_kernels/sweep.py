@@ -17,19 +17,17 @@ from neurognode.dynamics._kernels.gated import Evaluation, Weights
 from neurognode.dynamics._kernels.parameters import Parameters, reason_against
 from neurognode.dynamics.activations import ACTIVATIONS
 from neurognode.dynamics.base import VectorField
+from neurognode.dynamics.methods import METHODS
 from neurognode.dynamics.problem import Problem
 
-METHODS = ("euler", "exponential_euler", "rk4")
 _FEW = 8
 _SMALL = 1 << 14
 """Activations of one step up to which the cost of calling torch outweighs the arithmetic."""
-_NODES = {"rk4": (0.0, 0.5, 0.5, 1.0)}
-_SHARES = {"rk4": (1 / 6, 1 / 3, 1 / 3, 1 / 6)}
 
 
 def supports(field: VectorField, method: str, device: torch.device, dtype: torch.dtype) -> str | None:
     """Return None if the kernel can take this, or the reason why not."""
-    return reason_against(field, method, METHODS, tuple(ACTIVATIONS), dtype)
+    return reason_against(field, method, tuple(METHODS), tuple(ACTIVATIONS), dtype)
 
 
 def available(dtype: torch.dtype) -> str | None:
@@ -121,7 +119,7 @@ class Walk:
         self.inputs = inputs
         if inputs is not None:
             self.inputs = (inputs[None] if inputs.dim() == 3 else inputs).movedim(2, 1)  # (K or 1, T, B, I)
-        self.nodes, self.shares = _NODES.get(problem.method, (0.0,)), _SHARES.get(problem.method, (1.0,))
+        self.nodes, self.shares = METHODS[problem.method].nodes, METHODS[problem.method].shares
         lengths = torch.tensor(problem.steps, dtype=h0.dtype, device=h0.device) / problem.substeps
         self.dt = lengths.repeat_interleave(problem.substeps)  # (steps,)
         self.count = len(self.dt)

@@ -37,13 +37,11 @@ template <class T> struct Arena {
   }
 };
 
-constexpr int stages_of(int method) { return method == RK4 ? 4 : 1; }
-
 // Intervals handled together in the forward and in the reverse sweep.
 struct Chunking {
   int forward, backward, evaluations;
   Chunking(const Spec& s, const Layout& at, int lanes, size_t item) {
-    evaluations = int(s.substeps) * stages_of(int(s.method));
+    evaluations = int(s.substeps) * Tableau(int(s.method)).stages;
     const int most = int(std::max<int64_t>(1, s.times - 1));
     forward = std::min(most, std::clamp(8192 / ((at.n + at.p) * lanes), 1, 64));
     const size_t bytes = size_t(at.record + at.deltas) * lanes * item;
@@ -92,13 +90,14 @@ template <class S, int V> struct Block {
   Field<S, V> field;
   Scratch<T>& w;
   Chunking chunk;
+  Tableau tableau;
   int64_t n_times, trials;
   int count, last;  // trials here, and the last time at which any of them runs
 
   Block(const Spec& s, const Layout& a, const Arrays<T>& arrays, const Task& t, const Packed<T>& packed,
         Scratch<T>& scratch)
       : spec(s), at(a), io(arrays), task(t), field{a, packed}, w(scratch), chunk(s, a, BL, sizeof(T)),
-        n_times(s.times), trials(s.batch), count(int(t.count)), last(int(s.times) - 1) {
+        tableau(int(s.method)), n_times(s.times), trials(s.batch), count(int(t.count)), last(int(s.times) - 1) {
     if (!spec.lengths) return;
     last = 0;
     for (int l = 0; l < count; l++) last = std::max(last, int(length(l)) - 1);
@@ -144,8 +143,7 @@ template <class S, int V> struct Block {
 
   // where in its interval stage `s` of substep `sub` reads the input
   T fraction(int sub, int s) const {
-    const T c = at.method == RK4 ? (s == 0 ? T(0) : s == 3 ? T(1) : T(0.5)) : T(0);
-    return (T(sub) + c) / T(spec.substeps);
+    return (T(sub) + T(tableau.node[s])) / T(spec.substeps);
   }
 
   void set_inputs(T* record, int interval, T alpha) const {
@@ -162,7 +160,7 @@ template <class S, int V> struct Block {
   void step(T* record, int interval, int sub) const {
     const long stride = at.record * BL;
     const int size = at.n * V;
-    if (at.method != RK4) {
+    if (tableau.stages == 1) {
       std::memcpy(record, w.h, sizeof(T) * at.n * BL);
       set_inputs(record, interval, fraction(sub, 0));
       field.evaluate(record);
@@ -170,9 +168,9 @@ template <class S, int V> struct Block {
       for (int q = 0; q < size; q++) S::store(w.h + q * L, S::load(w.h + q * L) + S::load(w.k + q * L));
       return;
     }
-    for (int s = 0; s < 4; s++) {
+    for (int s = 0; s < tableau.stages; s++) {
       T* r = record + s * stride;
-      const T c = s == 3 ? T(1) : T(0.5), share = s == 0 || s == 3 ? T(1) / 6 : T(1) / 3;
+      const T c = T(tableau.node[s]), share = T(tableau.share[s]);
       for (int q = 0; q < size; q++)
         S::store(r + q * L, s ? S::load(w.h + q * L) + c * S::load(w.k + q * L) : S::load(w.h + q * L));
       set_inputs(r, interval, fraction(sub, s));
@@ -200,7 +198,7 @@ template <class S, int V> struct Block {
         if (t < last) {
           begin_interval(t);
           for (int sub = 0; sub < spec.substeps; sub++) {
-            const int64_t evaluation = int64_t(t) * chunk.evaluations + sub * stages_of(at.method);
+            const int64_t evaluation = int64_t(t) * chunk.evaluations + sub * tableau.stages;
             step(io.store ? stored(evaluation) : w.record, j, sub);
           }
           if (io.fix.width) correct(j);
@@ -276,7 +274,7 @@ template <class S, int V> struct Block {
   void reverse_step(const T* record, T* deltas, int interval, int sub, T dt, int back_rows) const {
     const long rs = at.record * BL, ds = at.deltas * BL;
     const int size = at.n * V;
-    if (at.method != RK4) {
+    if (tableau.stages == 1) {
       field.reverse(record, w.share, w.mask, dt, w.lambda, deltas, w.back, back_rows, w.rate);
       for (int q = 0; q < size; q++)
         S::store(w.lambda + q * L, S::load(w.lambda + q * L) + S::load(w.back + q * L));
@@ -284,11 +282,12 @@ template <class S, int V> struct Block {
       return;
     }
     std::memcpy(w.total, w.lambda, sizeof(T) * at.n * BL);
-    for (int s = 3; s >= 0; s--) {
-      const T c = s == 2 ? T(1) : T(0.5), share = s == 0 || s == 3 ? T(1) / 6 : T(1) / 3;
+    const int last_stage = tableau.stages - 1;
+    for (int s = last_stage; s >= 0; s--) {
+      const T c = s < last_stage ? T(tableau.node[s + 1]) : T(0), share = T(tableau.share[s]);
       for (int q = 0; q < size; q++) {
         const typename S::V own = share * S::load(w.lambda + q * L);
-        S::store(w.gradient + q * L, s < 3 ? own + c * S::load(w.back + q * L) : own);
+        S::store(w.gradient + q * L, s < last_stage ? own + c * S::load(w.back + q * L) : own);
       }
       field.reverse(record + s * rs, w.share, w.mask, dt, w.gradient, deltas + s * ds, w.back, back_rows,
                     w.rate);
@@ -322,7 +321,7 @@ template <class S, int V> struct Block {
   }
 
   void reverse(T* weight_gradient, T* rate_gradient) const {
-    const int back_rows = io.gx ? at.n + at.p : at.n, stages = stages_of(at.method);
+    const int back_rows = io.gx ? at.n + at.p : at.n, stages = tableau.stages;
     std::memset(w.lambda, 0, sizeof(T) * at.n * BL);
     std::memset(w.rate, 0, sizeof(T) * at.n * BL);
     reverse_idle();
@@ -365,7 +364,7 @@ template <class S, int V> struct Block {
   void recompute(T* record, int interval) const {
     std::memcpy(w.h, w.states + long(interval) * at.n * BL, sizeof(T) * at.n * BL);
     for (int sub = 0; sub < spec.substeps; sub++)
-      step(record + int64_t(sub) * stages_of(at.method) * at.record * BL, interval, sub);
+      step(record + int64_t(sub) * tableau.stages * at.record * BL, interval, sub);
   }
 
   void write_input_gradient(int t0, int steps) const {

@@ -2,7 +2,25 @@
 #pragma once
 #include "gemm.h"
 
-enum Method { EULER, EXPONENTIAL_EULER, RK4 };
+enum Method { EULER, EXPONENTIAL_EULER, RK4, MIDPOINT };
+
+// Where in a step each stage is evaluated, and how much it counts; a stage starts from the change of the last one.
+struct Tableau {
+  int stages;
+  double node[4], share[4];
+  explicit Tableau(int method) : stages(1), node{0, 0.5, 0.5, 1}, share{1} {
+    if (method == RK4) {
+      stages = 4;
+      share[0] = share[3] = 1.0 / 6;
+      share[1] = share[2] = 1.0 / 3;
+    } else if (method == MIDPOINT) {
+      stages = 2;
+      share[0] = 0;
+      share[1] = 1;
+    }
+  }
+};
+
 constexpr int MAX_LAYERS = 16;
 
 // Mirrored, field by field, by the ctypes structure in cpu.py.

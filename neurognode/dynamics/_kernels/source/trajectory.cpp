@@ -38,7 +38,7 @@ struct Plan {
     int64_t widest = WIDE;
     const int64_t least = 16 / int64_t(sizeof(Real));
     while (widest > least && s.members * ((s.batch + widest - 1) / widest) < s.threads) widest /= 2;
-    const int64_t evaluations = (s.times - 1) * s.substeps * stages_of(int(s.method));
+    const int64_t evaluations = (s.times - 1) * s.substeps * Tableau(int(s.method)).stages;
     for (int64_t member = 0; member < s.members; member++)
       for (int64_t first = 0; first < s.batch;) {
         const int64_t lanes = block_width(s.batch - first, widest);
