@@ -49,7 +49,9 @@ def fit(
     jobs: Annotated[
         int | None, typer.Option(help="Members fitted at the same time; one per core by default.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="dynamics (to be read) or denoise (best rates).")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="dynamics or autonomous (to be read), denoise (best rates), auto.")
+    ] = None,
     dynamics: Annotated[
         str | None, typer.Option(help="The field: gnode, node, a constrained one, a plug-in.")
     ] = None,

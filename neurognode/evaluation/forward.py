@@ -50,7 +50,8 @@ def forecast(model: Any, trials: xr.Dataset, seconds: float) -> np.ndarray:
     state = torch.as_tensor(np.nan_to_num(start), dtype=torch.float32)
     times = torch.arange(n_last + 1) * bin_size
     with torch.no_grad():
-        path = integrate(field, state, times, inputs, method=model.method, substeps=model.substeps)[:, 1:]
+        stepping = {"method": model.network_.path.method, "substeps": model.network_.path.substeps}
+        path = integrate(field, state, times, inputs, **stepping)[:, 1:]
         expected = model.network_.likelihood.expected(model.network_.location(path)).numpy()
     rates = np.broadcast_to(model.mean_, (*expected.shape[:2], len(model.mean_))).astype(float)
     rates[..., model.active_] = expected

@@ -56,8 +56,8 @@ READ_IN = 16
 
 def make_network(model: LatentDynamics, shapes: Sequence[Shape], seed: int) -> LatentNetwork:
     """Build the untrained network of an estimator; `seed` fixes every initial weight."""
-    latent_dim = int(setting(model.preset, "latent_dim", model.latent_dim))
-    n_inferred = int(setting(model.preset, "inferred_inputs", model.inferred_inputs))
+    latent_dim = int(setting(model, "latent_dim"))
+    n_inferred = int(setting(model, "inferred_inputs"))
     first, several = shapes[0], len(shapes) > 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -88,18 +88,14 @@ def make_session(model: LatentDynamics, shape: Shape, latent_dim: int, several: 
 
 
 def _encoder(model: LatentDynamics, width: int, bin_size: float) -> Encoder:
-    options = dict(setting(model.preset, "encoder")) if model.encoder in ("gru", "causal_gru") else {}
+    options = dict(setting(model, "encoder", "")) if model.encoder in ("gru", "causal_gru") else {}
     seconds = options.pop("block", 0.0)
     if model.encoder == "gru":
         options["stride"] = min(max(round(seconds / bin_size), 1), 4)
     options |= model.encoder_options or {}
     encoder = registry.resolve("encoders", model.encoder)(width, **options)
-    corrected = setting(model.preset, "process_noise", model.process_noise) is True
-    if (
-        encoder.causal
-        and not corrected
-        and not setting(model.preset, "inferred_inputs", model.inferred_inputs)
-    ):
+    corrected = setting(model, "process_noise") is True
+    if encoder.causal and not corrected and not setting(model, "inferred_inputs"):
         raise ValueError(
             f"encoder={model.encoder!r} sees no later bins, so the first state alone cannot tell what "
             "follows. Use process_noise=True or inferred_inputs > 0 with it."
@@ -113,10 +109,10 @@ def _path(
     options: dict[str, Any] = {}
     kind = registry.resolve("dynamics", model.dynamics)
     if issubclass(kind, GNODE):
-        hidden = setting(model.preset, "hidden")
+        hidden = setting(model, "hidden", "")
         options = {
             "hidden": hidden,
-            "tau": setting(model.preset, "tau_bins") * shape.bin_size,
+            "tau": setting(model, "tau_bins", "") * shape.bin_size,
             "random_state": seed,
         }
         if model.dynamics == "gnode":
@@ -125,7 +121,7 @@ def _path(
         options = {"dt": shape.bin_size}
     options |= model.dynamics_options or {}
     field = kind(latent_dim, shape.n_inputs + n_inferred, **options)
-    noise = setting(model.preset, "process_noise", model.process_noise)
+    noise = setting(model, "process_noise")
     diffusion = None
     if noise == "anneal":
         diffusion = Diffusion(latent_dim, std=ANNEALED_NOISE / shape.bin_size**0.5).requires_grad_(False)
@@ -136,18 +132,18 @@ def _path(
         field,
         diffusion,
         bin_size=shape.bin_size,
-        method=model.method,
+        method=setting(model, "method"),
         substeps=model.substeps,
     )
 
 
 def _objective(model: LatentDynamics, all_seen: bool) -> Objective:
     """Units that are never shown keep an encoder from copying; where there are some, nothing else need be hidden."""
-    noise = setting(model.preset, "process_noise", model.process_noise)
+    noise = setting(model, "process_noise")
     return Objective(
-        kl_weight=setting(model.preset, "kl_weight", model.kl_weight),
+        kl_weight=setting(model, "kl_weight"),
         coordinated_dropout=setting(
-            model.preset, "coordinated_dropout" if all_seen else "held_out_dropout", model.coordinated_dropout
+            model, "coordinated_dropout" if all_seen else "held_out_dropout", "coordinated_dropout"
         ),
-        anneal=(0.15, 0.6, 0.03) if noise == "anneal" else None,
+        anneal=setting(model, "anneal", "") if noise == "anneal" else None,
     )

@@ -25,10 +25,13 @@ class LatentDynamics(BaseEstimator):
     ----------
     latent_dim : int, optional
         Number N of latents; by default 3 in the preset ``"dynamics"`` and 32 in ``"denoise"``.
-    preset : {"dynamics", "denoise"}
+    preset : {"dynamics", "autonomous", "denoise", "auto"}
         ``"dynamics"``: few latents and process noise, driven by known inputs only; its field is meant to be
-        read. ``"denoise"``: many latents and inferred inputs, for the best rates and decoding; close to a
-        nonlinear smoother, and its field must not be read as the population's own dynamics.
+        read. ``"autonomous"``: the same, but the noise fades during the fit, so that in the end the field runs
+        freely through a whole trial; slow, for nearly noiseless systems. ``"denoise"``: many latents and inferred
+        inputs, for the best rates and decoding; close to a nonlinear smoother, and its field must not be read as
+        the population's own dynamics. ``"auto"``: ``"dynamics"`` where `latent_dim` is given and at most 8,
+        ``"denoise"`` otherwise.
     dynamics : str
         Name of a field in the registry; ``"gnode"``, ``"node"``, a constrained field or a plug-in.
     dynamics_options : dict, optional
@@ -60,8 +63,10 @@ class LatentDynamics(BaseEstimator):
         likelihood, so that `predict` gives rates of unseen units.
     kl_weight, coordinated_dropout : float, optional
         See `neurognode.models.network.Objective`.
-    method, substeps : str, int
-        How the field is stepped within a bin; see `neurognode.dynamics.integrate`.
+    method : str, optional
+        How the field is stepped; see `neurognode.dynamics.integrate`.
+    substeps : int
+        Steps in a bin.
     max_steps : int, optional
         Optimiser steps.
     max_seconds : float, optional
@@ -75,6 +80,10 @@ class LatentDynamics(BaseEstimator):
     refine_steps : int
         Gradient steps by which `transform` and `predict` improve the first state of a free run on the trial at
         hand; 0 trusts the encoder. May be changed after the fit.
+    refine_draws : int
+        Draws by which `transform` and `predict` find the posterior of that state by importance sampling, around
+        the encoder's answer or what `refine_steps` made of it; 100 are enough for three latents. May be changed
+        after the fit.
     bin_size : float
         Seconds per bin of bare arrays; `Trials` know their own.
     random_state : int or Generator, optional
@@ -138,7 +147,7 @@ class LatentDynamics(BaseEstimator):
         encode_units: Sequence[Any] | None = None,
         kl_weight: float | None = None,
         coordinated_dropout: float | None = None,
-        method: str = "exponential_euler",
+        method: str | None = None,
         substeps: int = 1,
         max_steps: int | None = None,
         max_seconds: float | None = None,
@@ -148,6 +157,7 @@ class LatentDynamics(BaseEstimator):
         validation_fraction: float = 0.15,
         n_samples: int = 16,
         refine_steps: int = 0,
+        refine_draws: int = 0,
         bin_size: float = 0.01,
         random_state: int | np.random.Generator | None = None,
         device: str = "auto",
@@ -184,6 +194,7 @@ class LatentDynamics(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_samples = n_samples
         self.refine_steps = refine_steps
+        self.refine_draws = refine_draws
         self.bin_size = bin_size
         self.random_state = random_state
         self.device = device

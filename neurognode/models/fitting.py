@@ -8,12 +8,12 @@ import numpy as np
 import torch
 import xarray as xr
 
-from neurognode.errors import listing, one_of
+from neurognode.errors import listing
 from neurognode.models import data, verbs
 from neurognode.models.assemble import Shape, make_network
 from neurognode.models.inference import hold_out_score
 from neurognode.models.network import LatentNetwork
-from neurognode.models.presets import PRESETS, setting
+from neurognode.models.presets import chosen_preset, setting
 from neurognode.models.recorded import Recorded
 from neurognode.models.session_alignment import align_sessions
 from neurognode.training import Outcome, ProgressBar, Settings, train
@@ -21,6 +21,11 @@ from neurognode.training.randomness import as_seed, stream
 
 if TYPE_CHECKING:
     from neurognode.models.estimator import LatentDynamics
+
+
+FREE_SELECT_FROM = 0.85
+"""Share of a fit that is annealed after which a validation may choose the checkpoint: free runs score unsteadily
+before the learning rate is small."""
 
 
 def fit_model(model: LatentDynamics, recording: Any) -> None:
@@ -97,12 +102,12 @@ def train_model(
         listeners.append(ProgressBar(getattr(model, "_label", "fit"), label))
     anneal = network.objective.anneal
     settings = Settings(
-        max_steps=int(setting(model.preset, "max_steps", model.max_steps)),
+        max_steps=int(setting(model, "max_steps")),
         max_seconds=model.max_seconds,
         batch_size=model.batch_size,
-        learning_rate=setting(model.preset, "learning_rate", model.learning_rate),
-        weight_decay=setting(model.preset, "weight_decay", model.weight_decay),
-        select_from=0.0 if anneal is None else min(anneal[1] + 1e-6, 1.0),
+        learning_rate=setting(model, "learning_rate"),
+        weight_decay=setting(model, "weight_decay"),
+        select_from=0.0 if anneal is None else FREE_SELECT_FROM,
         checkpoint=model.checkpoint,
         checkpoint_seconds=model.checkpoint_seconds,
         resume=model.resume,
@@ -193,7 +198,7 @@ def _conditions(model: LatentDynamics, trials: xr.Dataset) -> np.ndarray:
 
 
 def _check_settings(model: LatentDynamics) -> None:
-    one_of(model.preset, PRESETS, "preset")
+    chosen_preset(model.preset, model.latent_dim)
     if model.process_noise not in (None, True, False, "anneal"):
         raise ValueError(f"process_noise={model.process_noise!r} must be True, False, 'anneal' or None.")
     for name, least in (
@@ -202,6 +207,7 @@ def _check_settings(model: LatentDynamics) -> None:
         ("batch_size", 1),
         ("n_samples", 0),
         ("refine_steps", 0),
+        ("refine_draws", 0),
         ("substeps", 1),
     ):
         value = getattr(model, name)
@@ -209,7 +215,7 @@ def _check_settings(model: LatentDynamics) -> None:
             raise ValueError(f"{name}={value!r} must be an integer of at least {least}.")
     if not 0 <= model.validation_fraction < 1:
         raise ValueError(f"validation_fraction={model.validation_fraction!r} must be at least 0 and below 1.")
-    hide = setting(model.preset, "coordinated_dropout", model.coordinated_dropout)
+    hide = setting(model, "coordinated_dropout")
     if not 0 <= hide < 1:
         raise ValueError(f"coordinated_dropout={hide!r} must be at least 0 and below 1.")
 
@@ -225,8 +231,8 @@ def _check_data(model: LatentDynamics, trials: xr.Dataset, recorded: Recorded) -
             "None of the units that the encoder may see (encode_units) ever changes in these trials."
         )
     data.warn_silent(units[~active])
-    latent_dim = setting(model.preset, "latent_dim", model.latent_dim)
-    if latent_dim > active.sum() and model.preset == "dynamics":
+    latent_dim = setting(model, "latent_dim")
+    if latent_dim > active.sum() and chosen_preset(model.preset, model.latent_dim) != "denoise":
         raise ValueError(
             f"latent_dim={latent_dim} is more than the {int(active.sum())} units that change; "
             "so many latents cannot be told apart. Choose fewer."

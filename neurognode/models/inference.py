@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from neurognode.models.data import Batch, TrialTensors
+from neurognode.models.importance import weighted_starts
 from neurognode.models.network import LatentNetwork
 from neurognode.models.refinement import start_shift
 from neurognode.training.devices import cpu_threads
@@ -25,6 +26,7 @@ def posterior(
     seed: int,
     reduce: bool = True,
     refine_steps: int = 0,
+    refine_draws: int = 0,
 ) -> dict[str, np.ndarray]:
     """States, location and expected signal of every trial.
 
@@ -43,6 +45,8 @@ def posterior(
         first axis of every array is the sample.
     refine_steps : int
         Steps by which the first state of a free run is improved; see `neurognode.models.refinement`.
+    refine_draws : int
+        Draws by which its posterior is found instead; see `neurognode.models.importance`.
 
     Returns
     -------
@@ -52,10 +56,12 @@ def posterior(
     """
     found: dict[str, list[np.ndarray]] = {}
     n_bins = data.values.shape[1]
+    if network.path.diffusion is not None and network.noise_factor:
+        refine_steps = refine_draws = 0
     network.eval()
     with torch.no_grad(), cpu_threads(1), seeded(stream(seed, 3)):
-        for batch in _pieces(data, max(_ROWS // max(n_samples, 1), 1)):
-            for name, value in _draw(network, batch, n_samples, reduce, refine_steps).items():
+        for batch in _pieces(data, max(_ROWS // max(n_samples, refine_draws, 1), 1)):
+            for name, value in _draw(network, batch, n_samples, reduce, refine_steps, refine_draws).items():
                 full = np.full((*value.shape[:-2], n_bins, value.shape[-1]), np.nan, np.float32)
                 full[..., : value.shape[-2], :] = value.numpy()
                 found.setdefault(name, []).append(full)
@@ -69,12 +75,17 @@ def _pieces(data: TrialTensors, size: int) -> Iterator[Batch]:
 
 
 def _draw(
-    network: LatentNetwork, batch: Batch, n_samples: int, reduce: bool, refine_steps: int
+    network: LatentNetwork, batch: Batch, n_samples: int, reduce: bool, refine_steps: int, refine_draws: int
 ) -> dict[str, Tensor]:
-    draws = max(n_samples, 1)
-    free = network.path.diffusion is None or network.noise_factor == 0
-    shift = start_shift(network, batch, refine_steps) if free and refine_steps else None
-    found = network.infer(batch, noise=1.0 if n_samples else 0.0, repeats=draws, start_shift=shift)
+    draws, weights = max(n_samples, 1), None
+    shift = start_shift(network, batch, refine_steps) if refine_steps else None
+    noise = 1.0 if n_samples else 0.0
+    if refine_draws:
+        shift, weights = weighted_starts(network, batch, refine_draws, shift)
+        if not reduce:
+            shift, weights = _resampled(shift, weights, draws), None
+        draws, noise, shift = len(shift), 0.0, shift.flatten(0, 1)
+    found = network.infer(batch, noise=noise, repeats=draws, start_shift=shift)
     expected = network.session(batch.session).likelihood.expected(found.location)
     parts = {"states": found.states, "expected": expected}
     if found.inputs is not None:
@@ -82,10 +93,28 @@ def _draw(
     parts = {name: value.reshape(draws, -1, *value.shape[1:]) for name, value in parts.items()}
     if not reduce and n_samples:
         return parts
-    means = {name: value.mean(0) for name, value in parts.items()}
-    if n_samples > 1:
-        means |= {f"{name}_std": value.std(0) for name, value in parts.items()}
+    return _moments(parts, weights, spread=n_samples > 1)
+
+
+def _moments(parts: dict[str, Tensor], weights: Tensor | None, spread: bool) -> dict[str, Tensor]:
+    """Mean over draws, the first axis, and standard deviation; `weights` (draw, trial) if they are not alike."""
+    if weights is None:
+        means = {name: value.mean(0) for name, value in parts.items()}
+        return means | ({f"{name}_std": value.std(0) for name, value in parts.items()} if spread else {})
+    share = weights[..., None, None]
+    means = {name: (share * value).sum(0) for name, value in parts.items()}
+    if spread:
+        means |= {
+            f"{name}_std": (share * (value - means[name]).square()).sum(0).sqrt()
+            for name, value in parts.items()
+        }
     return means
+
+
+def _resampled(shift: Tensor, weights: Tensor, n_draws: int) -> Tensor:
+    """Draws (n_draws, B, N) of equal weight from weighted ones."""
+    chosen = torch.multinomial(weights.T, n_draws, replacement=True).T
+    return shift.gather(0, chosen[..., None].expand(-1, -1, shift.shape[-1]))
 
 
 def hold_out_score(network: LatentNetwork, data: TrialTensors, seed: int) -> Callable[[], float]:

@@ -173,7 +173,7 @@ class LatentNetwork(nn.Module):
             Factor on the process noise; that of the fitted model by default.
         repeats : int
             Independent samples of every trial; the first axis of the results is then (repeats * B).
-        start_shift : Tensor, (B, N), optional
+        start_shift : Tensor, (B, N) or (repeats * B, N), optional
             Added to the first states; see `neurognode.models.refinement`.
         """
         session, valid = self.session(batch.session), valid_bins(batch)
@@ -184,7 +184,8 @@ class LatentNetwork(nn.Module):
             inputs = None if inputs is None else inputs.repeat(repeats, 1, 1)
             when = None if when is None else when.repeat(repeats)
             lengths = None if lengths is None else lengths.repeat(repeats)
-            start_shift = None if start_shift is None else start_shift.repeat(repeats, 1)
+            if start_shift is not None and len(start_shift) < len(features):
+                start_shift = start_shift.repeat(repeats, 1)
         timing: dict[str, Any] = {"lengths": lengths, "stride": self.encoder.stride, "noise": noise}
         divergence = features.new_zeros(len(features))
         inferred = None

@@ -171,10 +171,11 @@ def _every() -> int:
 
 
 def _max_steps(config: RunConfig) -> int:
-    from neurognode.models.presets import setting
+    from neurognode.models.presets import PRESETS, chosen_preset
 
     arguments = config.model.arguments
-    return int(setting(str(arguments["preset"]), "max_steps", arguments.get("max_steps")))
+    preset = chosen_preset(str(arguments["preset"]), arguments.get("latent_dim"))
+    return int(arguments.get("max_steps") or PRESETS[preset]["max_steps"])
 
 
 def _merged(arguments: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from neurognode import plot
 from neurognode.interpret import Flow, separatrix
+from neurognode.models.presets import chosen_preset
 from neurognode.plot.plane import Plane
 from neurognode.report.content import Content, number
 from neurognode.report.drawing import svg
@@ -22,7 +23,8 @@ def flow(content: Content) -> Section | None:
     if portrait is None:
         return None
     notes = []
-    if getattr(getattr(content.model, "model", content.model), "preset", "") == "denoise":
+    single = getattr(content.model, "model", content.model)
+    if chosen_preset(getattr(single, "preset", "dynamics"), getattr(single, "latent_dim", None)) == "denoise":
         notes.append(
             "This model infers inputs and has many latents (preset denoise): it is close to a smoother, and "
             "its flow must not be read as the population's own dynamics. Fit with --preset dynamics for that."
