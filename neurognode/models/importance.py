@@ -46,7 +46,8 @@ def weighted_starts(
     session, path = network.session(batch.session), network.path
     with torch.no_grad():
         features = network.encoder(session.shown(batch), batch.lengths)
-        message = conditional(*path.first(features[:, 0]), path.start.std)
+        target, precision = path.first(features[:, 0])
+        message = conditional(target, precision, path.start.std)
         encoded = message.target - apply(message.keep, message.target - path.start.mean)
         root = message.noise_root
         root = torch.diag_embed(root) if root.dim() == 2 else torch.linalg.cholesky(root @ root.mT)

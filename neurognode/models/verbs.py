@@ -57,14 +57,24 @@ def labelled(trials: xr.Dataset, values: np.ndarray, last: str, names: Any, name
     return xr.DataArray(values, dims=dims, coords=keep, name=name, attrs=attrs)
 
 
-def _refined(model: LatentDynamics) -> dict[str, int]:
-    return {"refine_steps": model.refine_steps, "refine_draws": model.refine_draws}
+def _posterior(
+    model: LatentDynamics, tensors: data.TrialTensors, n_samples: int | None = None, *, reduce: bool = True
+) -> dict[str, np.ndarray]:
+    return posterior(
+        model.network_,
+        tensors,
+        model.n_samples if n_samples is None else n_samples,
+        model.seed_,
+        reduce=reduce,
+        refine_steps=model.refine_steps,
+        refine_draws=model.refine_draws,
+    )
 
 
 def transform(model: LatentDynamics, recording: Any, session: int = 0) -> xr.DataArray:
     """Posterior mean latents; see `LatentDynamics.transform`."""
     trials, tensors, inside = prepare(model, recording, session)
-    found = posterior(model.network_, tensors, model.n_samples, model.seed_, **_refined(model))
+    found = _posterior(model, tensors)
     states = np.where(inside[:, :, None], found["states"], np.nan)
     latents = labelled(trials, states, "latent", np.arange(states.shape[2]), "latents")
     if "states_std" in found:
@@ -76,7 +86,7 @@ def transform(model: LatentDynamics, recording: Any, session: int = 0) -> xr.Dat
 def predict(model: LatentDynamics, recording: Any, session: int = 0) -> xr.DataArray:
     """Expected rates or signal; see `LatentDynamics.predict`."""
     trials, tensors, inside = prepare(model, recording, session)
-    found = posterior(model.network_, tensors, model.n_samples, model.seed_, **_refined(model))
+    found = _posterior(model, tensors)
     return _rates(model, trials, np.where(inside[:, :, None], found["expected"], np.nan), session)
 
 
@@ -126,9 +136,7 @@ def sample(
     if prior:
         states = _prior_states(model, tensors, n_samples)
     else:
-        states = posterior(network, tensors, n_samples, model.seed_, reduce=False, **_refined(model))[
-            "states"
-        ]
+        states = _posterior(model, tensors, n_samples, reduce=False)["states"]
     outside = ~inside[None, :, :, None]
     if what == "latents":
         names = np.arange(states.shape[-1])
