@@ -48,9 +48,9 @@ docs: $(VENV)/.installed  ## check every link in docs/ and README, run the tutor
 	$(BIN)/python -m pytest -m "" tests/test_docs.py tests/test_tutorials.py
 
 bench: $(VENV)/.installed  ## speed benchmarks; results under benchmarks/speed/results
-	$(BIN)/python benchmarks/speed/integrate.py
-	$(BIN)/python benchmarks/speed/loaders.py
-	$(BIN)/python benchmarks/speed/interpret.py
+	$(BIN)/python -m benchmarks.speed.integrate
+	$(BIN)/python -m benchmarks.speed.loaders
+	$(BIN)/python -m benchmarks.speed.interpret
 
 paper: $(VENV)/.installed  ## rerun the gnODE paper's experiments (QUICK=1 for the short version)
 	$(BIN)/python -m benchmarks.paper $(if $(QUICK),--quick)

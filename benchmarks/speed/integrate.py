@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import resource
@@ -25,7 +26,7 @@ from benchmarks.speed.shapes import MAIN, OTHERS, Data, Shape, make, step_of
 from benchmarks.speed.timing import gemm_rate, interleave, machine, worst_error
 from neurognode.dynamics import integrate
 
-METHODS = ("euler", "exponential_euler", "rk4")
+METHODS = ("euler", "exponential_euler", "midpoint", "rk4")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -35,8 +36,9 @@ def _jax_candidates(data: Data, method: str) -> dict[str, Callable[[], Any]]:
     except ImportError:
         return {}
     found = {"jax.lax.scan": peers_jax.step_of(data, peers_jax.scan(method))}
-    if method == "euler":
-        found["diffrax"] = peers_jax.step_of(data, peers_jax.diffrax_euler())
+    if method in ("euler", "midpoint"):
+        with contextlib.suppress(ImportError):
+            found["diffrax"] = peers_jax.step_of(data, peers_jax.diffrax_steps(method))
     return found
 
 
@@ -46,6 +48,7 @@ def _candidates(data: Data, method: str) -> dict[str, Callable[[], Any]]:
         "neurognode (recompute)": step_of(data, method, checkpoint=True),
         "neurognode plain": step_of(data, method, backend="plain"),
         "torch eager": peers_torch.eager(data, method),
+        "torch.compile": peers_torch.eager(data, method, compiled=True),
     }
     if method != "exponential_euler":
         found["torchdiffeq"] = peers_torch.torchdiffeq(data, method)
@@ -60,10 +63,10 @@ def _candidates(data: Data, method: str) -> dict[str, Callable[[], Any]]:
     return found | _jax_candidates(data, method)
 
 
-def peers(seconds: float) -> list[dict[str, Any]]:
-    """Every peer at the four main shapes."""
+def peers(seconds: float, names: tuple[str, ...] = tuple(MAIN)) -> list[dict[str, Any]]:
+    """Every peer at the main shapes, or at those named."""
     rows, rate = [], gemm_rate()
-    for name, shape in MAIN.items():
+    for name, shape in ((name, MAIN[name]) for name in names):
         for method in METHODS:
             data = make(shape)
             reference = step_of(data.to(torch.float64), method, backend="plain")()
@@ -189,9 +192,14 @@ def convergence(_: float) -> list[dict[str, Any]]:
 
 
 SECTIONS: dict[str, Callable[[float], list[dict[str, Any]]]] = {
-    "peers": peers, "others": others, "length": length, "trials": trials, "population": population,
-    "threads": threads, "convergence": convergence,
-}  # fmt: skip
+    **{f"peers_{name}": functools.partial(peers, names=(name,)) for name in MAIN},
+    "others": others,
+    "length": length,
+    "trials": trials,
+    "population": population,
+    "threads": threads,
+    "convergence": convergence,
+}
 
 
 def _cell(value: Any) -> str:

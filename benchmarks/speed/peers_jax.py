@@ -50,7 +50,11 @@ def _rk4(w: Any, h: Any, x: Any) -> Any:
     return h + STEP / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
-_STEPS = {"euler": _euler, "exponential_euler": _exponential_euler, "rk4": _rk4}
+def _midpoint(w: Any, h: Any, x: Any) -> Any:
+    return h + STEP * _velocity(w, h + 0.5 * STEP * _velocity(w, h, x), x)
+
+
+_STEPS = {"euler": _euler, "midpoint": _midpoint, "exponential_euler": _exponential_euler, "rk4": _rk4}
 
 
 def scan(method: str) -> Run:
@@ -66,9 +70,11 @@ def scan(method: str) -> Run:
     return lambda w, h0, x: jax.vmap(one, in_axes=(None, 0, 0))(w, h0, x)
 
 
-def diffrax_euler() -> Run:
-    """diffrax with Euler steps of one bin, trial by trial under vmap."""
+def diffrax_steps(method: str) -> Run:
+    """diffrax with steps of one bin, trial by trial under vmap."""
     import diffrax
+
+    solver = {"euler": diffrax.Euler, "midpoint": diffrax.Midpoint}[method]()
 
     def one(w: Any, h0: Any, x: Any) -> Any:
         bins = x.shape[0] - 1
@@ -78,7 +84,7 @@ def diffrax_euler() -> Run:
             return _velocity(w, h, x[k])
 
         path = diffrax.diffeqsolve(
-            diffrax.ODETerm(velocity), diffrax.Euler(), t0=0.0, t1=bins * STEP, dt0=STEP, y0=h0,
+            diffrax.ODETerm(velocity), solver, t0=0.0, t1=bins * STEP, dt0=STEP, y0=h0,
             saveat=diffrax.SaveAt(ts=jnp.arange(1, bins + 1) * STEP), max_steps=bins + 1,
         ).ys  # fmt: skip
         return jnp.concatenate([h0[None], path])

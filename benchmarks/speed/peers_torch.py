@@ -74,8 +74,8 @@ def _ordered(field: _Field, data: Data) -> list[Tensor]:
     return [dict(zip(keys, found))[name] for name in names]
 
 
-def eager(data: Data, method: str) -> Step:
-    """A Python loop over time, differentiated by autograd."""
+def eager(data: Data, method: str, compiled: bool = False) -> Step:
+    """A Python loop over time, differentiated by autograd; its step may be compiled by torch.compile."""
     field, h0 = _Field(data), data.h0.detach().clone().requires_grad_()
 
     def euler(h: Tensor, x: Tensor) -> Tensor:
@@ -93,7 +93,14 @@ def eager(data: Data, method: str) -> Step:
         gate, target = torch.sigmoid(field.gate(z)), field.drift(z)
         return h + (1 - torch.exp(-STEP / TAU * gate)) * (target - h)
 
-    step = {"euler": euler, "rk4": rk4, "exponential_euler": exponential_euler}[method]
+    def midpoint(h: Tensor, x: Tensor) -> Tensor:
+        return h + STEP * field.velocity(h + 0.5 * STEP * field.velocity(h, x), x)
+
+    step: Callable[[Tensor, Tensor], Tensor] = {
+        "euler": euler, "rk4": rk4, "exponential_euler": exponential_euler, "midpoint": midpoint,
+    }[method]  # fmt: skip
+    if compiled:
+        step = torch.compile(step)
 
     def run() -> list[Tensor]:
         h, path = h0, [h0]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from neurognode.dynamics import GNODE, integrate
+from neurognode.dynamics.methods import METHODS
 
 STEP, TAU, INPUTS = 0.01, 0.1, 2
 
@@ -69,7 +70,7 @@ class Data:
     def flop(self, method: str) -> float:
         """Arithmetic of the matrix products of one training step."""
         matrices = sum(p.numel() for n, p in self.field.named_parameters() if "bias" not in n)
-        return 6.0 * matrices * self.shape.batch * self.shape.bins * (4 if method == "rk4" else 1)
+        return 6.0 * matrices * self.shape.batch * self.shape.bins * len(METHODS[method].nodes)
 
     def to(self, dtype: torch.dtype) -> Data:
         field = GNODE(**{k: v for k, v in self.field.config().items() if k != "kind"}).to(dtype)
@@ -101,8 +102,10 @@ def make(shape: Shape, seed: int = 0) -> Data:
 def step_of(data: Data, method: str, backend: str = "auto", **options: object) -> Callable[[], list[Tensor]]:
     """One training step through `integrate`, without the optimiser."""
 
+    leaves = data.leaves()
+
     def step() -> list[Tensor]:
         path = integrate(data.field, data.h0, data.times, data.inputs, method, backend=backend, **options)  # type: ignore[arg-type]
-        return list(torch.autograd.grad((path * data.weight).sum(), data.leaves()))
+        return list(torch.autograd.grad((path * data.weight).sum(), leaves))
 
     return step

@@ -12,7 +12,7 @@ from neurognode.dynamics import _kernels
 from neurognode.dynamics._kernels import adaptive
 from neurognode.dynamics.base import Map, VectorField
 from neurognode.dynamics.methods import METHODS
-from neurognode.dynamics.problem import Problem, make_problem
+from neurognode.dynamics.problem import Problem, all_finite, make_problem
 from neurognode.errors import IntegrationError, one_of
 
 
@@ -122,7 +122,7 @@ def integrate(
 
 def _check_finite(states: Tensor, problem: Problem) -> None:
     """Raise if a trajectory diverged; what is not finite once stays so, so that the last state tells."""
-    if bool(torch.isfinite(states[..., -1, :]).all()):
+    if all_finite(states[..., -1, :]):
         return
     lost = ~torch.isfinite(states.detach()).all(-1)
     first = int(torch.argmax(lost.reshape(-1, lost.shape[-1]).any(0).int()))

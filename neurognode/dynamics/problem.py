@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -104,16 +105,19 @@ def _checked_times(times: Tensor | np.ndarray | Sequence[float]) -> Tensor:
     grid = torch.as_tensor(times).detach().to(device="cpu", dtype=torch.float64)
     if grid.dim() != 1 or len(grid) < 1:
         raise ValueError(f"times has shape {tuple(grid.shape)}; expected (T,) with T of at least 1.")
+    if len(grid) == 1 and bool(torch.isfinite(grid)):
+        return grid
     steps = grid[1:] - grid[:-1]
+    least, most = (float(end) for end in torch.aminmax(steps)) if len(steps) else (math.nan, math.nan)
+    if (least > 0 or most < 0) and math.isfinite(least) and math.isfinite(most):
+        return grid
     if not bool(torch.isfinite(grid).all()):
         raise ValueError("times holds values that are not finite.")
-    if not (bool((steps > 0).all()) or bool((steps < 0).all())):
-        bad = int(torch.argmax((steps * (-1 if bool(steps[0] < 0) else 1) <= 0).int()))
-        raise ValueError(
-            f"times must be strictly increasing (or strictly decreasing, to go backwards); "
-            f"times[{bad}]={float(grid[bad]):g} is followed by {float(grid[bad + 1]):g}."
-        )
-    return grid
+    bad = int(torch.argmax((steps * (-1 if bool(steps[0] < 0) else 1) <= 0).int()))
+    raise ValueError(
+        f"times must be strictly increasing (or strictly decreasing, to go backwards); "
+        f"times[{bad}]={float(grid[bad]):g} is followed by {float(grid[bad + 1]):g}."
+    )
 
 
 def _checked_state(field: VectorField, h0: Tensor) -> Tensor:
@@ -127,7 +131,7 @@ def _checked_state(field: VectorField, h0: Tensor) -> Tensor:
         raise ValueError(f"h0 has shape {shape}; expected {expected}{extra}.")
     if not h0.is_floating_point():
         raise ValueError(f"h0 has dtype {h0.dtype}; expected a floating-point one.")
-    if not bool(torch.isfinite(h0).all()):
+    if not all_finite(h0):
         raise ValueError("h0 holds values that are not finite.")
     return h0
 
@@ -143,11 +147,16 @@ def _checked_inputs(field: VectorField, inputs: Tensor | None, h0: Tensor, n_tim
     if shape[-3:] != wanted or shape[:-3] not in leads:
         extra = "" if field.members is None else f", optionally behind a population axis of {field.members}"
         raise ValueError(f"inputs has shape {shape}; expected {wanted} (trial, time, input){extra}.")
-    if not bool(torch.isfinite(inputs).all()):
+    if not all_finite(inputs):
         raise ValueError("inputs holds values that are not finite.")
     if field.members is not None and inputs.dim() == 3:
         inputs = inputs[None]
     return inputs.to(h0) if inputs.dtype != h0.dtype or inputs.device != h0.device else inputs
+
+
+def all_finite(values: Tensor) -> bool:
+    """Say whether all values are finite; their sum tells, unless it overflows."""
+    return math.isfinite(float(values.detach().sum())) or bool(torch.isfinite(values).all())
 
 
 def _checked_lengths(

@@ -94,7 +94,7 @@ class _Corrected(torch.autograd.Function):
         h0, inputs, rate, keep, anchor, states, predictions, theta = ctx.saved_tensors
         call: cpu._Call = ctx.call
         spec = call.spec
-        gtheta, grate, gh0 = torch.zeros_like(theta), torch.zeros_like(rate), torch.empty_like(h0)
+        gtheta, grate, gh0 = torch.empty_like(theta), torch.zeros_like(rate), torch.empty_like(h0)
         gkeep, ganchor, gx = torch.empty_like(keep), torch.empty_like(anchor), None
         if inputs is not None and ctx.needs_input_grad[2]:
             gx = h0.new_zeros(*h0.shape[:-1], spec.times, spec.inputs)

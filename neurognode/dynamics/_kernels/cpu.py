@@ -38,6 +38,7 @@ class _Spec(ctypes.Structure):
         ("layers", ctypes.c_int64 * 2),
         ("widths", ctypes.c_int64 * (2 * _MAX_LAYERS)),
         ("bound", ctypes.c_double),
+        ("gate_slope", ctypes.c_double),
     )
 
 
@@ -66,8 +67,10 @@ def available(dtype: torch.dtype) -> str | None:
 
 def pays(problem: Problem) -> bool:
     """Say whether it is expected to be faster: not where few evaluations go through very many weights."""
+    if problem.evaluations >= _FEW_EVALUATIONS:
+        return True
     weights = sum(p.numel() for p in problem.field.parameters()) // (problem.field.members or 1)
-    return problem.evaluations >= _FEW_EVALUATIONS or weights <= _MANY_WEIGHTS
+    return weights <= _MANY_WEIGHTS
 
 
 def run(problem: Problem) -> Tensor:
@@ -94,7 +97,7 @@ class _Call:
 
     @classmethod
     def of(cls, problem: Problem, parameters: Parameters, differentiable: bool) -> _Call:
-        spec = _specification(problem)
+        spec = _specification(problem, parameters)
         library = compiler.library(_REALS[problem.h0.dtype])
         sizes = (ctypes.c_int64 * 4)()
         library.ng_sizes(ctypes.byref(spec), ctypes.c_int64(0), sizes)
@@ -109,10 +112,9 @@ class _Call:
         return cls(spec, parameters, steps, ends, library, list(sizes), stored)
 
 
-def _specification(problem: Problem) -> _Spec:
+def _specification(problem: Problem, parameters: Parameters) -> _Spec:
     field: Any = problem.field
     h0, inputs = problem.h0, problem.inputs
-    nets = [field.drift_net] + ([field.gate_net] if field.gate_net is not None else [])
     spec = _Spec(
         members=field.members or 1,
         batch=h0.shape[-2],
@@ -122,26 +124,30 @@ def _specification(problem: Problem) -> _Spec:
         input_members=1 if inputs is None or inputs.dim() == 3 else inputs.shape[0],
         method=METHODS.index(problem.method),
         substeps=problem.substeps,
-        activation=_activation(nets),
+        activation=_activation(field),
         linear=int(problem.linear),
-        gated=len(nets) - 1,
+        gated=int(field.gate_net is not None),
         lengths=int(problem.lengths is not None),
         bound=field.scale,
+        gate_slope=field.gate_slope,
     )
     work = 0
-    for b, net in enumerate(nets):
-        spec.layers[b] = len(net.weights)
-        for layer, weight in enumerate(net.weights):
-            spec.widths[b * _MAX_LAYERS + layer] = weight.shape[-2]
-            work += weight.shape[-1] * weight.shape[-2]
+    for b, widths in enumerate(parameters.widths):
+        spec.layers[b] = len(widths)
+        before = field.latent_dim
+        for layer, width in enumerate(widths):
+            spec.widths[b * _MAX_LAYERS + layer] = width
+            work += before * width
+            before = width
     work *= spec.members * spec.batch * max(spec.times - 1, 1) * spec.substeps
     spec.threads = torch.get_num_threads() if work > _THREAD_WORK else 1
     return spec
 
 
-def _activation(nets: list[Any]) -> int:
+def _activation(field: Any) -> int:
     """Index of the activation; any will do where no layer is hidden."""
-    return ACTIVATIONS.index(nets[0].activation.name) if any(net.hidden for net in nets) else 0
+    name = field.drift_net.activation.name
+    return ACTIVATIONS.index(name) if name in ACTIVATIONS else 0
 
 
 class _Trajectory(torch.autograd.Function):
@@ -167,7 +173,7 @@ class _Trajectory(torch.autograd.Function):
         h0, inputs, rate, out, theta = ctx.saved_tensors
         call: _Call = ctx.call
         spec, needs = call.spec, ctx.needs_input_grad
-        gtheta, grate, gh0 = torch.zeros_like(theta), torch.zeros_like(rate), torch.empty_like(h0)
+        gtheta, grate, gh0 = torch.empty_like(theta), torch.zeros_like(rate), torch.empty_like(h0)
         gx = None
         if inputs is not None and needs[2]:
             gx = h0.new_zeros(*h0.shape[:-1], spec.times, spec.inputs)

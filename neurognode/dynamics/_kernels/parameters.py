@@ -1,4 +1,4 @@
-"""The weights of a gated field as the kernels read them: one row per member, layer by layer, bias last."""
+"""The weights of a gated field as the kernels read them: layer by layer, drift before gate."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def reason_against(
 
 
 class Parameters:
-    """Weights, input weights and biases of a gated field, and their packing into one matrix.
+    """Weights, input weights and biases of a gated field, layer by layer.
 
     Parameters
     ----------
@@ -51,51 +51,40 @@ class Parameters:
         The field.
     with_inputs : bool
         False leaves the input weights out, for a problem without inputs.
+
+    Attributes
+    ----------
+    tensors : list of Tensor
+        For each layer of the drift, then of the gate: matrix, input matrix (first layers only), bias.
+    layers : list of (bool, float)
+        Whether a layer has an input matrix, and what its output is multiplied by.
+    widths : tuple of list of int
+        Outputs of each layer of the drift, and of the gate.
     """
 
     def __init__(self, field: GNODE, *, with_inputs: bool) -> None:
         self.members = field.members
-        self.slope = field.gate_slope
         self.tensors: list[Tensor] = []
         self.layers: list[tuple[bool, float]] = []
-        self.unused: list[int] = []
-        for net in (field.drift_net, field.gate_net):
+        self.widths: tuple[list[int], list[int]] = ([], [])
+        for net, widths in zip((field.drift_net, field.gate_net), self.widths):
             if net is None:
                 continue
-            for layer, weight in enumerate(net.weights):
-                steep = self.slope if net is field.gate_net and layer == len(net.weights) - 1 else 1.0
-                first = layer == 0 and net.input_weight is not None and with_inputs
-                self.layers.append((first, steep))
-                self.tensors.append(weight)
-                if first and net.input_weight is not None:
-                    self.tensors.append(net.input_weight)
-                self.tensors.append(net.biases[layer])
+            weights, biases = list(net.weights), list(net.biases)
+            drive = net.input_weight if with_inputs else None
+            for layer, (weight, bias) in enumerate(zip(weights, biases)):
+                last_of_gate = net is field.gate_net and layer == len(weights) - 1
+                self.layers.append(
+                    (layer == 0 and drive is not None, field.gate_slope if last_of_gate else 1.0)
+                )
+                self.tensors += [weight, bias] if layer or drive is None else [weight, drive, bias]
+                widths.append(bias.shape[-1])
 
     def pack(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Return (K, P): for each layer the rows ``[W | U | b]``; K is 1 for a single field."""
-        parts, rest = [], iter(tensors)
-        lead = self.members or 1
-        for first, steep in self.layers:
-            blocks = [next(rest), *([next(rest)] if first else []), next(rest)[..., None]]
-            rows = torch.cat(blocks, dim=-1)
-            parts.append((rows if steep == 1.0 else steep * rows).reshape(lead, -1))
-        return torch.cat(parts, dim=1)
+        """Return `tensors` in one row, one after the other."""
+        return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
-    def unpack(self, gradient: Tensor) -> list[Tensor]:
-        """Return the gradients of `tensors` from that of the packed matrix."""
-        out: list[Tensor] = []
-        start, rest = 0, iter(self.tensors)
-        for first, steep in self.layers:
-            weight = next(rest)
-            drive = next(rest) if first else None
-            bias = next(rest)
-            width = weight.shape[-1] + (0 if drive is None else drive.shape[-1]) + 1
-            stop = start + bias.shape[-1] * width
-            rows = gradient[:, start:stop].reshape(*bias.shape, width)
-            rows = rows if steep == 1.0 else steep * rows
-            out.append(rows[..., : weight.shape[-1]].contiguous())
-            if drive is not None:
-                out.append(rows[..., weight.shape[-1] : -1].contiguous())
-            out.append(rows[..., -1].contiguous())
-            start = stop
-        return out
+    def unpack(self, row: Tensor) -> list[Tensor]:
+        """Cut a row such as `pack` makes into the shapes of `tensors`."""
+        pieces = row.split([tensor.numel() for tensor in self.tensors])
+        return [piece.view_as(tensor) for piece, tensor in zip(pieces, self.tensors)]

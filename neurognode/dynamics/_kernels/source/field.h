@@ -1,5 +1,7 @@
 // One evaluation of a gated field on a block of trials, and its reverse.
 #pragma once
+#include <utility>
+
 #include "gemm.h"
 
 enum Method { EULER, EXPONENTIAL_EULER, RK4, MIDPOINT };
@@ -28,7 +30,7 @@ struct Spec {
   int64_t members, batch, times, latent, inputs, input_members, method, substeps, activation, linear, threads;
   int64_t gated, lengths, layers[2];          // layers: matrices of the drift and of the gate
   int64_t widths[2][MAX_LAYERS];              // outputs of each matrix
-  double bound;                               // 0: none
+  double bound, gate_slope;                   // bound 0: none
 };
 
 // Where everything lies, in rows of one block: a record per evaluation, and its deltas.
@@ -66,6 +68,38 @@ struct Layout {
   }
   int last(int b) const { return int(out[b].size()) - 1; }
 };
+
+// Weights come and gradients go tensor after tensor, each with its members one after the other: the matrix of a layer,
+// for the first its input matrix, its bias. Here a member is one stretch, in which a layer is rows of [matrix, input
+// matrix, bias], and the last layer of the gate holds its slope.
+template <class Use> void each_piece(const Spec& s, const Layout& at, Use use) {
+  long start = 0;
+  for (int b = 0; b < at.branches; b++)
+    for (int l = 0; l <= at.last(b); l++) {
+      const int in = at.in[b][l], inner = l ? in - 1 : at.n, drive = in - 1 - inner;
+      const double factor = b == 1 && l == at.last(b) ? s.gate_slope : 1;
+      for (auto [column, width] : {std::pair{0, inner}, std::pair{inner, drive}, std::pair{in - 1, 1}}) {
+        const long size = long(at.out[b][l]) * width;
+        for (int64_t member = 0; member < s.members; member++, start += size)
+          for (long row = 0; row < at.out[b][l]; row++)
+            use(start + row * width, member * at.parameters + at.theta[b][l] + row * in + column, width, factor);
+      }
+    }
+}
+
+template <class T> std::vector<T> to_rows(const Spec& s, const Layout& at, const T* flat) {
+  std::vector<T> rows(size_t(s.members) * at.parameters);
+  each_piece(s, at, [&](long from, long to, int width, double factor) {
+    for (int i = 0; i < width; i++) rows[to + i] = T(factor) * flat[from + i];
+  });
+  return rows;
+}
+
+template <class T> void from_rows(const Spec& s, const Layout& at, const std::vector<T>& rows, T* flat) {
+  each_piece(s, at, [&](long to, long from, int width, double factor) {
+    for (int i = 0; i < width; i++) flat[to + i] = T(factor) * rows[from + i];
+  });
+}
 
 // Weights of one member, packed for the forward and the backward products.
 template <class T> struct Packed {

@@ -70,13 +70,13 @@ template <class Work> void share_out(size_t n_tasks, int64_t threads, Work work)
 // Run `use(block, member changed)` for tasks [begin, end) with one thread's scratch.
 template <class Use>
 void run_tasks(const Spec& s, const Layout& at, const Plan& plan, const Arrays<Real>& io, Real* scratch,
-               bool reverse, size_t begin, size_t end, Use use) {
+               const Real* theta, bool reverse, size_t begin, size_t end, Use use) {
   Packed<Real> packed;
   int64_t member = -1;
   const int back_rows = io.gx ? at.n + at.p : at.n;
   for (size_t i = begin; i < end; i++) {
     const Task& task = plan.tasks[i];
-    if (task.member != member) packed.set(at, io.theta + task.member * at.parameters, back_rows);
+    if (task.member != member) packed.set(at, theta + task.member * at.parameters, back_rows);
     member = task.member;
     Arena<Real> arena{scratch};
     Scratch<Real> place(arena, s, at, int(task.lanes), reverse, io.store != nullptr, io.fix.width);
@@ -90,8 +90,9 @@ void run_forward(const Spec& s, const Arrays<Real>& io, Real* scratch) {
   const Layout at(s);
   const Plan plan(s, at);
   const size_t each = scratch_of(s, at, false, io.store, io.fix.width);
+  const std::vector<Real> theta = to_rows(s, at, io.theta);
   share_out(plan.tasks.size(), s.threads, [&](size_t thread, size_t begin, size_t end) {
-    run_tasks(s, at, plan, io, scratch + thread * each, false, begin, end,
+    run_tasks(s, at, plan, io, scratch + thread * each, theta.data(), false, begin, end,
               [](const auto& block, int64_t) { block.forward(); });
   });
 }
@@ -100,25 +101,28 @@ void run_backward(const Spec& s, const Arrays<Real>& io, Real* scratch) {
   const Layout at(s);
   const Plan plan(s, at);
   const size_t each = scratch_of(s, at, true, io.store, io.fix.width), per = size_t(at.parameters) + at.n;
+  const std::vector<Real> theta = to_rows(s, at, io.theta);
   std::vector<std::vector<Real>> partial(std::max<int64_t>(1, s.threads));
   std::vector<int64_t> start(partial.size(), 0);
   share_out(plan.tasks.size(), s.threads, [&](size_t thread, size_t begin, size_t end) {
     if (begin == end) return;
     start[thread] = plan.tasks[begin].member;
     partial[thread].assign(size_t(plan.tasks[end - 1].member - start[thread] + 1) * per, Real(0));
-    run_tasks(s, at, plan, io, scratch + thread * each, true, begin, end,
+    run_tasks(s, at, plan, io, scratch + thread * each, theta.data(), true, begin, end,
               [&](const auto& block, int64_t member) {
                 Real* sum = partial[thread].data() + size_t(member - start[thread]) * per;
                 block.reverse(sum, sum + at.parameters);
               });
   });
+  std::vector<Real> gtheta(theta.size(), Real(0));
   for (size_t thread = 0; thread < partial.size(); thread++)  // in a fixed order: the same sum every time
     for (size_t m = 0; m * per < partial[thread].size(); m++) {
       const Real* sum = partial[thread].data() + m * per;
       const int64_t member = start[thread] + int64_t(m);
-      for (long q = 0; q < at.parameters; q++) io.gtheta[member * at.parameters + q] += sum[q];
+      for (long q = 0; q < at.parameters; q++) gtheta[member * at.parameters + q] += sum[q];
       for (int i = 0; i < at.n; i++) io.grate[member * at.n + i] += sum[at.parameters + i];
     }
+  from_rows(s, at, gtheta, io.gtheta);
 }
 
 }  // namespace
@@ -140,7 +144,7 @@ void ng_forward(const Spec* s, const Real* theta, const Real* rate, const Real* 
               scratch);
 }
 
-// gtheta, grate and gx must be zero on entry; gx may be null.
+// grate and gx must be zero on entry; gx may be null.
 void ng_backward(const Spec* s, const Real* theta, const Real* rate, const Real* h0, const Real* x,
                  const double* dt, const int64_t* lengths, Real* out, Real* store, const Real* gout,
                  Real* gtheta, Real* grate, Real* gh0, Real* gx, Real* scratch) {
@@ -162,7 +166,7 @@ void ng_corrected_forward(const Spec* s, int64_t width, const Real* theta, const
               scratch);
 }
 
-// gtheta, grate and gx must be zero on entry; gx may be null.
+// grate and gx must be zero on entry; gx may be null.
 void ng_corrected_backward(const Spec* s, int64_t width, const Real* theta, const Real* rate, const Real* h0,
                            const Real* x, const Real* keep, const Real* anchor, const double* dt, Real* out,
                            Real* prediction, Real* store, const Real* gout, const Real* gprediction, Real* gtheta,
