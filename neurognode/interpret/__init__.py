@@ -18,6 +18,7 @@ _NAMES = {
     "portrait_of": "fitted", "evidence_of": "fitted", "Evidence": "fitted", "readout_metric": "fitted",
     "Agreement": "agreements", "agreement": "agreements", "dsa": "agreements", "tangent_steps": "variational",
     "perturb": "perturbations", "Response": "perturbations", "unit_push": "perturbations",
+    "Equations": "symbolic", "equations": "symbolic", "PolynomialField": "symbolic",
 }  # fmt: skip
 __all__ = sorted(_NAMES)
 
