@@ -19,6 +19,9 @@ _NAMES = {
     "Agreement": "agreements", "agreement": "agreements", "dsa": "agreements", "tangent_steps": "variational",
     "perturb": "perturbations", "Response": "perturbations", "unit_push": "perturbations",
     "Equations": "symbolic", "equations": "symbolic", "PolynomialField": "symbolic",
+    "ProvedFixedPoints": "proofs", "proved_fixed_points": "proofs",
+    "PiecewiseAffine": "abstraction", "piecewise_affine": "abstraction",
+    "enclose": "enclosures", "Enclosure": "enclosures",
 }  # fmt: skip
 __all__ = sorted(_NAMES)
 
