@@ -170,9 +170,11 @@ def piecewise_affine(
         split = pieces.rows(order[:room])
         pieces = _pieces(field, region, *halved(split.centre, split.half, scale), inputs)
     finished.append(pieces)
-    whole = [np.concatenate([getattr(part, name) for part in finished]) for name in _Pieces.__annotations__]
-    above = np.linalg.norm(whole[-1], axis=1) > tolerance * speed
-    return PiecewiseAffine(*whole, speed, int(above.sum()))
+    centre, half, offset, slope, bound = (
+        np.concatenate([getattr(part, name) for part in finished]) for name in _Pieces.__annotations__
+    )
+    above = int((np.linalg.norm(bound, axis=1) > tolerance * speed).sum())
+    return PiecewiseAffine(centre, half, offset, slope, bound, speed, above)
 
 
 @dataclass
