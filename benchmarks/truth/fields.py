@@ -18,41 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.truth.planted import planted
 from neurognode.hypotheses.base import View
 from neurognode.hypotheses.judging import hypotheses_named, judge
 from neurognode.interpret import Flow, portrait
 from neurognode.synthetic import circuits
 
 HERE = Path(__file__).parent
-SCALED = {
-    "bistable": {"growth": 4.0, "contraction": 12.0, "noise": 0.3},
-    "points": {"growth": 6.0, "noise": 0.35},
-    "saddle": {"growth": 5.0, "contraction": 6.0, "noise": 0.15},
-    "line": {"contraction": 10.0, "noise": 0.15},
-    "leaky_line": {"contraction": 10.0, "noise": 0.15},
-    "ring": {"attraction": 5.0, "noise": 0.35},
-    "drifting_ring": {"attraction": 5.0, "noise": 0.35},
-    "bumpy_ring": {"attraction": 5.0, "noise": 0.35},
-    "plane": {"contraction": 10.0, "noise": 0.15},
-    "torus": {"attraction": 5.0, "noise": 0.35},
-    "limit_cycle": {"growth": 3.0, "frequency": 1.0, "noise": 0.25},
-    "noise_oscillation": {"damping": 2.0, "frequency": 1.5, "noise": 1.0},
-    "rotation": {"damping": 0.4, "frequency": 1.2, "noise": 0.12},
-    "lorenz": {"speed": 2.0},
-    "sequence": {"speed": 1.6, "contraction": 6.0, "noise": 0.2},
-    "drift_diffusion": {"contraction": 15.0, "noise": 0.5},
-    "none": {"noise": 1.4},
-}
-"""Parameters that are multiplied by a random factor between 0.8 and 1.25, with their defaults."""
-
-
-def planted(name: str, seed: int) -> Any:
-    """A circuit with other parameters than the default ones, in three or more latents."""
-    rng = np.random.default_rng([seed, sum(map(ord, name))])
-    scaled = SCALED.get("points" if name.startswith("points_") else name, {})
-    parameters = {key: value * float(np.exp(rng.uniform(-0.223, 0.223))) for key, value in scaled.items()}
-    circuit = circuits.make(name, **parameters)
-    return circuits.embed(circuit, max(3, circuit.latent_dim), random_state=1000 + seed)
 
 
 def view_of(circuit: Any, seed: int, n_trials: int, bin_size: float = 0.02) -> View:

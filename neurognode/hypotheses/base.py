@@ -7,6 +7,7 @@ To add one, subclass `Hypothesis` in a file of its own and register it under the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,9 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from neurognode.interpret import Flow, Portrait
+from neurognode.interpret import Flow, Portrait, topology
 
 PASS, FAIL, OPEN = 1, -1, 0
+NUMBER = re.compile(r"\{value[^}]*\}")
+MOST_STATES = 2000
+"""States of the trajectories in which loops are looked for."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,19 @@ def above(value: float, met: float, violated: float, text: str) -> Criterion:
     [1, 0, -1, 0]
     """
     outcome = PASS if value >= met else FAIL if value < violated else OPEN
-    return Criterion(float(value), outcome, text.format(value=value))
+    return Criterion(float(value), outcome, _worded(text, value))
 
 
 def below(value: float, met: float, violated: float, text: str) -> Criterion:
     """Met up to `met`, violated above `violated`."""
     outcome = PASS if value <= met else FAIL if value > violated else OPEN
-    return Criterion(float(value), outcome, text.format(value=value))
+    return Criterion(float(value), outcome, _worded(text, value))
+
+
+def _worded(text: str, value: float) -> str:
+    if np.isnan(value):
+        return f"It could not be measured whether this holds: {NUMBER.sub('(unknown)', text)}"
+    return text.format(value=value)
 
 
 def demand(holds: bool | None, text: str) -> Criterion:
@@ -87,6 +97,20 @@ class View:
     bin_size: float | None = None
     inputs: np.ndarray | None = None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def loops(self) -> tuple[float, float]:
+        """Lives of the two longest loops of the trajectories themselves, relative to their size."""
+        if self.trajectories is None:
+            states = self.portrait.region.states
+        else:
+            states = self.trajectories.reshape(-1, self.trajectories.shape[-1])
+            states = states[np.isfinite(states).all(1)]
+        if len(states) < 20:
+            return float("nan"), float("nan")
+        kept = np.random.default_rng(0).permutation(len(states))[:MOST_STATES]
+        shape = topology(self.portrait.region.measure(states[kept]), 1, n_points=120, n_resamples=0)
+        return shape.loop, shape.second_loop
 
     @cached_property
     def numbers(self) -> dict[str, float]:

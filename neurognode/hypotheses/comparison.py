@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from neurognode.hypotheses.base import Reading
 from neurognode.hypotheses.evidence import members_of, views_of
-from neurognode.hypotheses.judging import Null, hypotheses_named, judge
+from neurognode.hypotheses.judging import Null, hypotheses_named, judge, read_all
 from neurognode.hypotheses.nulls import refitted, rescored
 from neurognode.hypotheses.verdict import Verdicts
 from neurognode.interpret.agreements import agreement
@@ -48,7 +49,8 @@ def compare(
     hypotheses : sequence of str, optional
         Names in the registry; all by default.
     n_rescored : int
-        Surrogates passed through the fitted model. The p value is that of the hypothesis's signature in the latents,
+        Surrogates passed through the fitted model, for the hypotheses that some member speaks for. The p value is
+        that of the hypothesis's signature in the latents,
         weighed by the bits per spike they explain. With fewer than 20 times as many as there are hypotheses, less
         one, nothing can be supported after correction. 0 for none: then nothing can be supported unless `n_refits`
         is given.
@@ -92,20 +94,30 @@ def compare(
         views = [views[k] for k in kept]
     members = [members[k] for k in kept]
     seen = list(views or views_of(members, trials, random_state=random_state, told=told, inputs=inputs))
+    readings = read_all(seen, chosen)
+    claimed = {name: one for name, one in chosen.items() if _claimed(readings[name])}
     nulls: dict[str, Null] = {}
-    if n_rescored:
-        nulls |= rescored(members[reference], seen[reference], trials, chosen, n_rescored, random_state, told)
-    if n_refits:
+    if n_rescored and claimed:
+        nulls |= rescored(
+            members[reference], seen[reference], trials, claimed, n_rescored, random_state, told
+        )
+    if n_refits and claimed:
         again = refitted(
-            members[reference], seen[reference], trials, chosen, n_refits, refit_steps, random_state, told
+            members[reference], seen[reference], trials, claimed, n_refits, refit_steps, random_state, told
         )
         nulls |= {name: null for name, null in again.items() if np.isfinite(null.p)}
     elif n_rescored:
         notes.append("Surrogates were only re-scored by the fitted model, not refitted (n_refits=0).")
-    if not nulls:
+    if not (n_rescored or n_refits):
         notes.append("No null was run; nothing can be supported without one.")
-        nulls = {name: Null("no null", float("nan"), np.empty(0)) for name in chosen}
-    return judge(seen, chosen, nulls, field_agreement=_field_agreement(seen, reference), notes=notes)
+    nulls = {name: nulls.get(name, Null("not tested", float("nan"), np.empty(0))) for name in chosen}
+    agreed = _field_agreement(seen, reference)
+    return judge(seen, chosen, nulls, readings=readings, field_agreement=agreed, notes=notes)
+
+
+def _claimed(readings: Sequence[Reading]) -> bool:
+    """Whether any member speaks for a hypothesis: only then does it matter what surrogates look like."""
+    return any(reading.status == "supported" for reading in readings)
 
 
 def _good_enough(members: list[Any], reference: int) -> tuple[list[int], int, list[str]]:

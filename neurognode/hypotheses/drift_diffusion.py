@@ -41,10 +41,9 @@ class DriftDiffusion(Hypothesis):
             demands.has_topology(view, "line", "points"),
             demands.persists(view),
             demands.is_slow(view, 0.5, 1.0),
+            _seen_moving(middle, ends),
             above(
-                middle,
-                0.2,
-                0.05,
+                middle, 0.2, 0.05,
                 "Noise moves only {value:.0%} of states in the middle: wells, not a flat line.",
             ),
             below(
@@ -57,7 +56,7 @@ class DriftDiffusion(Hypothesis):
                 2.0,
                 "Between the bounds the drift depends on the state ({value:.1f} a trial).",
             ),
-        ]
+        ]  # fmt: skip
         found.append(_pushed_along(view))
         return found
 
@@ -88,6 +87,13 @@ def _line(view: View) -> tuple[np.ndarray, np.ndarray]:
     points = region.measure(ends[np.isfinite(ends).all(1)])
     centre = points.mean(0)
     return centre, np.linalg.svd(points - centre, full_matrices=False)[2][0]
+
+
+def _seen_moving(middle: float, ends: float) -> Criterion:
+    """Enough end points lie in the middle of the line and at its ends to see what noise does there."""
+    where = "in the middle" if np.isnan(middle) else "at the ends"
+    told = None if np.isnan(middle) or np.isnan(ends) else True
+    return demand(told, f"Too few states end {where} of the line to see how noise moves them there.")
 
 
 def held(view: View) -> tuple[float, float]:

@@ -126,11 +126,17 @@ def compare_portraits(
     return judge(views, hypotheses_named(hypotheses))
 
 
+def read_all(views: Sequence[View], hypotheses: Mapping[str, Hypothesis]) -> dict[str, list[Reading]]:
+    """What every member says about every hypothesis, by name."""
+    return {name: [one.read(view) for view in views] for name, one in hypotheses.items()}
+
+
 def judge(
     views: Sequence[View],
     hypotheses: Mapping[str, Hypothesis],
     nulls: Mapping[str, Null] | None = None,
     *,
+    readings: Mapping[str, list[Reading]] | None = None,
     field_agreement: float = float("nan"),
     notes: Sequence[str] = (),
 ) -> Verdicts:
@@ -144,12 +150,15 @@ def judge(
         Name -> hypothesis.
     nulls : mapping, optional
         Name -> its null, where one was run.
+    readings : mapping, optional
+        What `read_all` gave, if it is at hand.
     field_agreement : float
         Median similarity of the members' fields, for the notes.
     """
     if not views:
         raise ValueError("There is no member to judge.")
-    verdicts = [_alone(name, one, [one.read(view) for view in views]) for name, one in hypotheses.items()]
+    readings = readings or read_all(views, hypotheses)
+    verdicts = [_alone(name, one, readings[name]) for name, one in hypotheses.items()]
     verdicts = _with_nulls(verdicts, hypotheses, nulls or {})
     verdicts = _competing(verdicts, hypotheses)
     extra = []
@@ -206,8 +215,8 @@ def _interval(values: np.ndarray) -> np.ndarray:
     return np.array([values.mean() - half, values.mean() + half])
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """P values corrected for their number (Holm 1979); NaN stays NaN and is not counted.
+def holm(p: np.ndarray, count: int | None = None) -> np.ndarray:
+    """P values corrected for `count` tests (Holm 1979), by default for their number; NaN stays NaN.
 
     Examples
     --------
@@ -219,7 +228,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     corrected = np.full(len(p), np.nan)
     tested = np.flatnonzero(np.isfinite(p))
     order = tested[np.argsort(p[tested], kind="stable")]
-    factors = len(order) - np.arange(len(order))
+    factors = (len(order) if count is None else count) - np.arange(len(order))
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
     return corrected
 
@@ -230,7 +239,7 @@ def _with_nulls(
     if not nulls:
         return verdicts
     p = np.array([nulls[v.hypothesis].p if v.hypothesis in nulls else np.nan for v in verdicts])
-    corrected = holm(p)
+    corrected = holm(p, len(verdicts))
     out = []
     for verdict, alone, value in zip(verdicts, p, corrected):
         null = nulls.get(verdict.hypothesis)

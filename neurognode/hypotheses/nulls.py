@@ -7,7 +7,6 @@ statistic is weighed by the bits per spike (or R2) that the latents explain of t
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,12 +17,17 @@ import xarray as xr
 from neurognode.hypotheses.base import Hypothesis, View
 from neurognode.hypotheses.evidence import trial_columns, view_of
 from neurognode.hypotheses.judging import Null
+from neurognode.hypotheses.passing import at_once, passed, some_trials
 from neurognode.hypotheses.refitting import refit
 from neurognode.interpret.fitted import evidence_of
-from neurognode.interpret.region import visited_region
 from neurognode.surrogates import SURROGATES
 
 Told = Callable[[str, int, int], None]
+
+
+def _explained(model: Any, trials: xr.Dataset) -> float:
+    """Bits per spike (or R2) of the trials that the model explains, not below zero."""
+    return max(0.0, float(np.nan_to_num(model.score(trials))))
 
 
 def by_null(hypotheses: Mapping[str, Hypothesis]) -> dict[str, list[str]]:
@@ -35,16 +39,9 @@ def by_null(hypotheses: Mapping[str, Hypothesis]) -> dict[str, list[str]]:
     return groups
 
 
-def _seen(view: View, trajectories: np.ndarray, trials: Any) -> View:
-    """The same field with the latents of other trials."""
-    region = visited_region(trajectories, view.portrait.region.metric)
-    picture = replace(view.portrait, region=region)
-    return View(picture, view.flow, trajectories, view.bin_size, view.inputs, trial_columns(trials))
-
-
-def _explained(model: Any, trials: xr.Dataset) -> float:
-    """Bits per spike (or R2) of the trials that the model explains, not below zero."""
-    return max(0.0, float(np.nan_to_num(model.score(trials))))
+def _seen(view: View, trajectories: np.ndarray, trials: xr.Dataset, inputs: np.ndarray | None) -> View:
+    """The same flow with the latents of other trials."""
+    return replace(view, trajectories=trajectories, inputs=inputs, columns=trial_columns(trials))
 
 
 def rescored(
@@ -58,12 +55,15 @@ def rescored(
 ) -> dict[str, Null]:
     """Signatures of the data's latents, and of `n` surrogates passed through the same fitted model, weighed.
 
-    Hypotheses that draw their own null (on the latents) do so.
+    Of more than 200 trials, 200 are used, for the data as for the surrogates. Hypotheses that draw their own null (on
+    the latents) do so.
     """
-    quick = copy.copy(model)
-    quick.n_samples = 0
-    explained = _explained(quick, trials)
-    base = _seen(view, np.asarray(quick.transform(trials).values, float), trials)
+    kept = some_trials(trials, seed)
+    words = "" if len(kept) == trials.sizes["trial"] else f" on {len(kept)} of {trials.sizes['trial']} trials"
+    trials = trials.isel(trial=kept)
+    inputs = None if view.inputs is None else view.inputs[kept]
+    (own,), (explained,) = passed(model, [trials])
+    base = _seen(view, own, trials, inputs)
     nulls = {}
     groups = by_null(hypotheses)
     total, done = n * len(groups), 0
@@ -71,21 +71,21 @@ def rescored(
         observed = {name: hypotheses[name].signature(base) * explained for name in names}
         names = [name for name in names if np.isfinite(observed[name])]
         samples: dict[str, list[float]] = {name: [] for name in names}
-        for i in range(n if names else 0):
-            other = SURROGATES[surrogate](trials, np.random.default_rng([seed, i]))
-            moved = _seen(view, np.asarray(quick.transform(other).values, float), other)
-            weight = _explained(quick, other)
-            for name in names:
-                samples[name].append(hypotheses[name].signature(moved) * weight)
-            done += 1
+        for first in range(0, n if names else 0, at_once(trials)):
+            numbers = range(first, min(first + at_once(trials), n))
+            others = [SURROGATES[surrogate](trials, np.random.default_rng([seed, i])) for i in numbers]
+            for other, path, weight in zip(others, *passed(model, others)):
+                moved = _seen(view, path, other, inputs)
+                for name in names:
+                    samples[name].append(hypotheses[name].signature(moved) * weight)
+            done += len(others)
             told("re-scored surrogates", done, total)
         for name in names:
-            nulls[name] = Null(f"{surrogate}, re-scored", observed[name], np.array(samples[name]))
+            nulls[name] = Null(f"{surrogate}, re-scored{words}", observed[name], np.array(samples[name]))
     for name, hypothesis in hypotheses.items():
         if hypothesis.draws_null:
-            observed_here = hypothesis.signature(base)
             sample = hypothesis.null_sample(base, n, np.random.default_rng([seed, 1]))
-            nulls[name] = Null(f"{hypothesis.null} of latents", observed_here, sample)
+            nulls[name] = Null(f"{hypothesis.null} of latents{words}", hypothesis.signature(base), sample)
     return nulls
 
 

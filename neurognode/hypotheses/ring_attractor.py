@@ -6,7 +6,6 @@ import numpy as np
 
 from neurognode.hypotheses import demands
 from neurognode.hypotheses.base import Criterion, Hypothesis, View, above, demand
-from neurognode.interpret import topology
 
 
 class RingAttractor(Hypothesis):
@@ -59,8 +58,7 @@ class RingAttractor(Hypothesis):
 
     def signature(self, view: View) -> float:
         """Longest loop of the data's own latents, relative to their size."""
-        states = view.portrait.region.measure(view.portrait.region.states)
-        return topology(states, 1, n_points=120, n_resamples=0).loop if len(states) >= 20 else float("nan")
+        return view.loops[0]
 
     def reason(self, view: View) -> str:
         number = view.numbers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from neurognode.hypotheses import demands
 from neurognode.hypotheses.base import Criterion, Hypothesis, View, above
-from neurognode.interpret import topology
 
 
 class TorusAttractor(Hypothesis):
@@ -49,12 +48,7 @@ class TorusAttractor(Hypothesis):
 
     def signature(self, view: View) -> float:
         """Second longest loop of the data's own latents, relative to their size."""
-        states = view.portrait.region.measure(view.portrait.region.states)
-        return (
-            topology(states, 1, n_points=150, n_resamples=0).second_loop
-            if len(states) >= 20
-            else float("nan")
-        )
+        return view.loops[1]
 
     def reason(self, view: View) -> str:
         number = view.numbers
