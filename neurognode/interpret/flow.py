@@ -80,13 +80,16 @@ class Flow:
         """Whether the field is gated: gate * (drift - h) / tau, with a closed form for the drift's derivative."""
         return getattr(self.field, "leak", False) and hasattr(self.field, "drift_jacobian")
 
+    def tensor_open_velocity(self, h: torch.Tensor) -> torch.Tensor:
+        """The velocity with all gates open: it has the same zeros, and closed gates do not hide them."""
+        if not self.has_target:
+            return self.tensor_velocity(h)
+        return (self.field.drift(h, self._x(h)) - h) / self.field.tau
+
     @torch.no_grad()
     def open_velocity(self, states: np.ndarray) -> np.ndarray:
-        """The velocity with all gates open, (n, N): it has the same zeros, and closed gates do not hide them."""
-        if not self.has_target:
-            return self.velocity(states)
-        h = torch.as_tensor(states, dtype=torch.float64)
-        return ((self.field.drift(h, self._x(h)) - h) / self.field.tau).numpy()
+        """The velocity with all gates open at states (n, N), latent units per second."""
+        return self.tensor_open_velocity(torch.as_tensor(states, dtype=torch.float64)).numpy()
 
     def open_jacobian(self, states: np.ndarray, chunk: int = 4096) -> np.ndarray:
         """Derivative of `open_velocity`, (n, N, N)."""

@@ -7,6 +7,9 @@ import numpy as np
 from neurognode.interpret.flow import Flow
 from neurognode.interpret.variational import tangent_steps
 
+EVERY = 4
+"""Steps between two decompositions: few enough for the directions to stay apart."""
+
 
 def lyapunov_exponents(
     flow: Flow, states: np.ndarray, duration: float, *, discard: float = 0.0, step: float | None = None
@@ -55,10 +58,12 @@ def lyapunov_exponents(
             for propagator in propagators:
                 alive &= np.isfinite(propagator).all((1, 2))
                 basis = np.where(alive[:, None, None], propagator, np.eye(flow.dim)) @ basis
-                basis, upper = np.linalg.qr(basis)
-                if done >= warm:
-                    growth += np.log(np.abs(np.diagonal(upper, axis1=1, axis2=2)))
                 done += 1
+                if done % EVERY and done not in (warm, warm + total):
+                    continue
+                basis, upper = np.linalg.qr(basis)
+                if done > warm:
+                    growth += np.log(np.abs(np.diagonal(upper, axis1=1, axis2=2)))
     kept = growth[alive & np.isfinite(growth).all(1)] / (total * step)
     if not len(kept):
         return np.full(flow.dim, np.nan), np.full(flow.dim, np.nan)

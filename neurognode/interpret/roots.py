@@ -8,8 +8,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
+from neurognode.interpret.descent import descend, follow
 from neurognode.interpret.flow import Flow
 from neurognode.interpret.region import Region, farthest_points
+from neurognode.interpret.waves import in_waves
 
 RESIDUAL = 1e-10
 """A zero has a speed below this share of the typical speed in the visited region."""
@@ -18,6 +20,8 @@ MERGE = 1e-5
 FLAT = 1e-5
 """A zero whose Jacobian has a singular value below this share of its largest belongs to a continuum of zeros."""
 MOST_FLAT = 200
+MANY, CHEAP = 16, 60
+"""With this many latents a Jacobian costs enough for so many steps without one to be taken first."""
 NEWTON = 1e-4
 """Below this damping, plain Newton steps are tried."""
 STALL = 8
@@ -76,7 +80,15 @@ def find_roots(
     >>> int(find_roots(flow, starts, scale=3.0, speed=1.0).isolated.sum())
     3
     """
-    states = levenberg_marquardt(flow, np.array(starts, float), speed * RESIDUAL, scale, max_steps)
+    states, tolerance = np.array(starts, float), speed * RESIDUAL
+    if flow.dim < MANY:
+        states = levenberg_marquardt(flow, states, tolerance, scale, max_steps)
+    elif len(states):
+        states[1::2] = follow(flow, states[1::2], scale, CHEAP)
+        states = in_waves(
+            flow, descend(flow, states, scale, CHEAP),
+            lambda some: levenberg_marquardt(flow, some, tolerance, scale, max_steps), tolerance, scale,
+        )  # fmt: skip
     residual = np.linalg.norm(flow.velocity(states), axis=1) if len(states) else np.empty(0)
     opened = np.linalg.norm(flow.open_velocity(states), axis=1) if len(states) else np.empty(0)
     good = np.isfinite(residual) & (residual <= speed * RESIDUAL) & (opened <= 10 * speed * RESIDUAL)
