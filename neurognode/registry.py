@@ -35,6 +35,13 @@ BUILTINS: dict[str, dict[str, str]] = {
         "drift_diffusion": "neurognode.dynamics.constrained:DriftDiffusion",
         "ring": "neurognode.dynamics.constrained:Ring",
         "limit_cycle": "neurognode.dynamics.constrained:LimitCycle",
+        "line+residual": "neurognode.dynamics.constrained.residual:LineWithResidual",
+        "leaky_line+residual": "neurognode.dynamics.constrained.residual:LeakyLineWithResidual",
+        "rotation+residual": "neurognode.dynamics.constrained.residual:RotationWithResidual",
+        "double_well+residual": "neurognode.dynamics.constrained.residual:DoubleWellWithResidual",
+        "drift_diffusion+residual": "neurognode.dynamics.constrained.residual:DriftDiffusionWithResidual",
+        "ring+residual": "neurognode.dynamics.constrained.residual:RingWithResidual",
+        "limit_cycle+residual": "neurognode.dynamics.constrained.residual:LimitCycleWithResidual",
     },
     "encoders": {
         "gru": "neurognode.models.encoders.gru:GRUEncoder",

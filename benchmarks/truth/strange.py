@@ -103,7 +103,9 @@ def by_scipy(flow: Flow, starts: np.ndarray, tolerance: float) -> np.ndarray:
     return np.array(found).reshape(-1, flow.dim)
 
 
-def separation_exponent(flow: Flow, start: np.ndarray, period: float, scale: float, periods: int = 150) -> float:
+def separation_exponent(
+    flow: Flow, start: np.ndarray, period: float, scale: float, periods: int = 150
+) -> float:
     """Largest exponent from the growth of a small separation, pulled back ten times a period (Benettin et al. 1976).
 
     It shares neither the integrator (Dormand and Prince, order 8) nor the Jacobians with ours.
@@ -134,7 +136,9 @@ def differenced(flow: Flow, point: np.ndarray, scale: float) -> np.ndarray:
     return np.sort_complex(np.linalg.eigvals(jacobian))
 
 
-def compared_points(flow: Flow, region: Any, scale: float, speed: float, rng: np.random.Generator) -> dict[str, Any]:
+def compared_points(
+    flow: Flow, region: Any, scale: float, speed: float, rng: np.random.Generator
+) -> dict[str, Any]:
     """Isolated fixed points in the attractor's box, ours and scipy's: how many, how far apart, their eigenvalues."""
     roots = find_roots(flow, starting_points(region, 512, rng), scale=scale, speed=speed)
     lower, upper = region.box(0.5)
@@ -146,7 +150,8 @@ def compared_points(flow: Flow, region: Any, scale: float, speed: float, rng: np
     gap = np.linalg.norm(other[:, None] - own[None], axis=2).min(1, initial=np.inf) / scale
     rates = [np.sort_complex(r) for r in flow.rates(own)] if len(own) else []
     wrong = [
-        float(np.abs(r - differenced(flow, p, scale)).max() / max(np.abs(r).max(), 1e-300)) for r, p in zip(rates, own)
+        float(np.abs(r - differenced(flow, p, scale)).max() / max(np.abs(r).max(), 1e-300))
+        for r, p in zip(rates, own)
     ]
     return {
         "fixed_points": len(own), "scipy_points": len(other), "missed": int((gap > 1e-6).sum()),
@@ -205,5 +210,7 @@ def main(count: int, seconds: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="Stop after about so long; run again.")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="Stop after about so long; run again."
+    )
     main(**vars(parser.parse_args()))

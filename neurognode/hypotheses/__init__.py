@@ -9,7 +9,7 @@ _NAMES = {
     "Hypothesis": "base", "View": "base", "Criterion": "base", "Reading": "base",
     "Verdict": "verdict", "Verdicts": "verdict", "compare": "comparison", "compare_portraits": "judging",
     "judge": "judging", "views_of": "evidence",
-    "rank_mechanisms": "mechanisms", "Ranking": "mechanisms",
+    "rank_mechanisms": "mechanisms", "residual_share": "mechanisms", "Ranking": "ranking",
 }  # fmt: skip
 __all__ = sorted(_NAMES)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import torch
 
@@ -45,7 +43,7 @@ def descend(flow: Flow, states: np.ndarray, scale: float, steps: int) -> np.ndar
     >>> bool(np.median(after) < 0.1 * np.median(before))
     True
     """
-    light = _single(flow)
+    light = flow.single()
     h = torch.as_tensor(np.asarray(states), dtype=torch.float32)
     value, gradient = _squared_speed(light, h)
     length = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
@@ -88,7 +86,7 @@ def follow(flow: Flow, states: np.ndarray, scale: float, steps: int) -> np.ndarr
     >>> bool(np.median(gap) < 0.01)
     True
     """
-    light = _single(flow)
+    light = flow.single()
     h = torch.as_tensor(np.asarray(states), dtype=torch.float32)
     with torch.no_grad():
         velocity = light.tensor_open_velocity(h)
@@ -105,14 +103,6 @@ def follow(flow: Flow, states: np.ndarray, scale: float, steps: int) -> np.ndarr
             step = torch.where(good, torch.minimum(0.5 / rate.clamp_min(1e-30), 2 * step), 0.1 * step)
             h, velocity = torch.where(good, h + move, h), torch.where(good, after, velocity)
     return h.double().numpy()
-
-
-def _single(flow: Flow) -> Flow:
-    """The same flow in single precision."""
-    light = copy.copy(flow)
-    light.field = copy.deepcopy(flow.field).float()
-    light.inputs = None if flow.inputs is None else flow.inputs.float()
-    return light
 
 
 def _squared_speed(flow: Flow, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

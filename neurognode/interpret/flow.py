@@ -48,6 +48,7 @@ class Flow:
         self.dim = int(field.latent_dim)
         self.is_map = hasattr(field, "step") and hasattr(field, "dt")
         self.map_step = float(field.dt) if self.is_map else 0.0
+        self.dtype = torch.float64
         self.inputs = self._constant(inputs, int(getattr(field, "input_dim", 0) or 0))
 
     @staticmethod
@@ -59,6 +60,13 @@ class Flow:
             raise ValueError(f"inputs has {values.size} values; this field takes {size} inputs.")
         return torch.as_tensor(values, dtype=torch.float64)
 
+    def single(self) -> Flow:
+        """The same flow in single precision, for what need not be exact."""
+        light = copy.copy(self)
+        light.dtype, light.field = torch.float32, copy.deepcopy(self.field).float()
+        light.inputs = None if self.inputs is None else self.inputs.float()
+        return light
+
     def _x(self, h: torch.Tensor) -> torch.Tensor | None:
         return None if self.inputs is None else self.inputs.expand(*h.shape[:-1], -1)
 
@@ -69,7 +77,7 @@ class Flow:
     @torch.no_grad()
     def velocity(self, states: np.ndarray) -> np.ndarray:
         """dh/dt at states (n, N), latent units per second."""
-        return self.tensor_velocity(torch.as_tensor(states, dtype=torch.float64)).numpy()
+        return self.tensor_velocity(torch.as_tensor(states, dtype=self.dtype)).numpy()
 
     def jacobian(self, states: np.ndarray, chunk: int = 4096) -> np.ndarray:
         """d(dh/dt)/dh at states (n, N), shape (n, N, N), in 1/s."""
@@ -89,13 +97,13 @@ class Flow:
     @torch.no_grad()
     def open_velocity(self, states: np.ndarray) -> np.ndarray:
         """The velocity with all gates open at states (n, N), latent units per second."""
-        return self.tensor_open_velocity(torch.as_tensor(states, dtype=torch.float64)).numpy()
+        return self.tensor_open_velocity(torch.as_tensor(states, dtype=self.dtype)).numpy()
 
     def open_jacobian(self, states: np.ndarray, chunk: int = 4096) -> np.ndarray:
         """Derivative of `open_velocity`, (n, N, N)."""
         if not self.has_target:
             return self.jacobian(states, chunk)
-        eye, tau = torch.eye(self.dim, dtype=torch.float64), self.field.tau
+        eye, tau = torch.eye(self.dim, dtype=self.dtype), self.field.tau
         return self._pieces(
             lambda h: (self.field.drift_jacobian(h, self._x(h)) - eye) / tau[:, None], states, chunk
         )
@@ -121,7 +129,7 @@ class Flow:
             return np.log(1 + eigenvalues.astype(complex) * self.map_step) / self.map_step
 
     def _pieces(self, function: Callable[..., torch.Tensor], states: np.ndarray, chunk: int) -> np.ndarray:
-        tensor = torch.as_tensor(states, dtype=torch.float64)
+        tensor = torch.as_tensor(states, dtype=self.dtype)
         parts = [function(piece).detach() for piece in torch.split(tensor, chunk)]
         return torch.cat(parts).numpy() if parts else np.empty((0, self.dim, self.dim))
 

@@ -22,6 +22,8 @@ FLAT = 1e-5
 MOST_FLAT = 200
 MANY, CHEAP = 16, 60
 """With this many latents a Jacobian costs enough for so many steps without one to be taken first."""
+COARSE = 1e5
+"""Single precision is left at a residual so many times the one asked for."""
 NEWTON = 1e-4
 """Below this damping, plain Newton steps are tried."""
 STALL = 8
@@ -81,14 +83,8 @@ def find_roots(
     3
     """
     states, tolerance = np.array(starts, float), speed * RESIDUAL
-    if flow.dim < MANY:
-        states = levenberg_marquardt(flow, states, tolerance, scale, max_steps)
-    elif len(states):
-        states[1::2] = follow(flow, states[1::2], scale, CHEAP)
-        states = in_waves(
-            flow, descend(flow, states, scale, CHEAP),
-            lambda some: levenberg_marquardt(flow, some, tolerance, scale, max_steps), tolerance, scale,
-        )  # fmt: skip
+    search = levenberg_marquardt if flow.dim < MANY else _many
+    states = search(flow, states, tolerance, scale, max_steps)
     residual = np.linalg.norm(flow.velocity(states), axis=1) if len(states) else np.empty(0)
     opened = np.linalg.norm(flow.open_velocity(states), axis=1) if len(states) else np.empty(0)
     good = np.isfinite(residual) & (residual <= speed * RESIDUAL) & (opened <= 10 * speed * RESIDUAL)
@@ -99,6 +95,20 @@ def find_roots(
     isolated = singular[:, -1] > FLAT * np.maximum(singular[:, 0], 1e-300)
     keep = np.concatenate([np.flatnonzero(isolated), _thinned(points, ~isolated)]).astype(int)
     return Roots(points[keep], residual[keep], isolated[keep], len(starts), int(good.sum()))
+
+
+def _many(flow: Flow, states: np.ndarray, tolerance: float, scale: float, max_steps: int) -> np.ndarray:
+    """What `levenberg_marquardt` does, for many latents: cheap steps first, most searches in single precision."""
+    light = flow.single()
+
+    def search(some: np.ndarray) -> np.ndarray:
+        near = levenberg_marquardt(light, some.astype(np.float32), tolerance * COARSE, scale, max_steps)
+        return levenberg_marquardt(flow, near.astype(float), tolerance, scale, max_steps)
+
+    if not len(states):
+        return states
+    states[1::2] = follow(flow, states[1::2], scale, CHEAP)
+    return in_waves(flow, states, search, lambda some: descend(flow, some, scale, CHEAP), tolerance, scale)
 
 
 def _distinct(points: np.ndarray, residual: np.ndarray, chosen: np.ndarray, tolerance: float) -> np.ndarray:
@@ -168,15 +178,23 @@ def _damped_step(jacobian: np.ndarray, velocity: np.ndarray, damping: np.ndarray
     if plain.any():
         matrix = jacobian[plain]
         matrix[:, diagonal, diagonal] += 1e-15 * np.abs(matrix).max((1, 2))[:, None] + 1e-300
-        step[plain] = np.linalg.solve(matrix, -velocity[plain][..., None])[..., 0]
+        step[plain] = _solved(matrix, -velocity[plain])
     if not plain.all():
         matrix = jacobian[~plain]
         transposed = matrix.transpose(0, 2, 1)
         normal = transposed @ matrix
         size = np.trace(normal, axis1=1, axis2=2) / normal.shape[1]
         normal[:, diagonal, diagonal] += (damping[~plain] * size + 1e-300)[:, None]
-        step[~plain] = np.linalg.solve(normal, -(transposed @ velocity[~plain][..., None]))[..., 0]
+        step[~plain] = _solved(normal, -(transposed @ velocity[~plain][..., None])[..., 0])
     return step
+
+
+def _solved(matrices: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Solutions (n, N) of linear systems; the shortest least-squares one of every system where one is singular."""
+    try:
+        return np.linalg.solve(matrices, values[..., None])[..., 0]
+    except np.linalg.LinAlgError:
+        return (np.linalg.pinv(matrices) @ values[..., None])[..., 0]
 
 
 def _polished(flow: Flow, states: np.ndarray, tolerance: float) -> np.ndarray:

@@ -12,6 +12,8 @@ from neurognode.interpret.region import farthest_points
 
 FIRST_WAVE = 32
 CHORD_STEPS = 12
+TOGETHER = 0.02
+"""States that the approach has brought this close together, in region diameters, are searched as one."""
 ARRIVED = 1e-7
 """A chord iteration has arrived at a zero at this share of the region's diameter."""
 
@@ -20,13 +22,15 @@ def in_waves(
     flow: Flow,
     states: np.ndarray,
     search: Callable[[np.ndarray], np.ndarray],
+    approach: Callable[[np.ndarray], np.ndarray],
     tolerance: float,
     scale: float,
 ) -> np.ndarray:
     """Search from a few states far apart, give the others what they converge to, and go on with what is left.
 
     Newton's method with the Jacobian kept at a zero (the chord method) costs a field evaluation a step. States
-    that it brings to a zero that is known already are done; each wave is twice the size of the one before.
+    that it brings to a zero that is known already are done. So are those that have come to where a search started
+    that stalled. Each wave is twice the size of the one before.
 
     Parameters
     ----------
@@ -36,6 +40,8 @@ def in_waves(
         Where to begin.
     search : function
         States (k, N) -> where a full search ends, (k, N).
+    approach : function
+        The same, cheap: only into the neighbourhood of zeros.
     tolerance : float
         A zero has a speed below this, latent units per second.
     scale : float
@@ -49,27 +55,40 @@ def in_waves(
     states = states.copy()
     waiting, size = np.arange(len(states)), FIRST_WAVE
     while len(waiting):
+        states[waiting] = approach(states[waiting])
         pool = waiting[: 4 * size]
         chosen = pool[farthest_points(states[pool], size)]
-        states[chosen] = search(states[chosen])
+        begun = states[chosen].copy()
+        states[chosen] = search(begun)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
-        size *= 2
+        before = len(waiting)
         if len(waiting):
-            known = _zeros(flow, states[chosen], tolerance, scale)
+            known, stalled = _zeros(flow, states[chosen], tolerance, scale)
             taken, where = _drawn_in(flow, states[waiting], known, scale)
             states[waiting[taken]] = known[where[taken]]
             waiting = waiting[~taken]
+            waiting = waiting[~_beside(states[waiting], begun[stalled], TOGETHER * scale)]
+        if len(waiting) > 0.75 * before:
+            size *= 2
     return states
 
 
-def _zeros(flow: Flow, states: np.ndarray, tolerance: float, scale: float) -> np.ndarray:
-    """One of each group of converged states."""
+def _beside(states: np.ndarray, others: np.ndarray, distance: float) -> np.ndarray:
+    """Which states (n, N) have one of the others (m, N) within a distance, bool (n,)."""
+    if not len(others) or not len(states):
+        return np.zeros(len(states), bool)
+    return np.asarray(cKDTree(np.nan_to_num(others)).query(np.nan_to_num(states))[0]) <= distance
+
+
+def _zeros(flow: Flow, states: np.ndarray, tolerance: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """One of each group of converged states, and which states have not converged."""
     speed = np.linalg.norm(flow.velocity(states), axis=1)
-    points = states[np.isfinite(speed) & (speed <= tolerance)]
+    good = np.isfinite(speed) & (speed <= tolerance)
+    points = states[good]
     if not len(points):
-        return points
+        return points, ~good
     groups = cKDTree(points).query_ball_point(points, ARRIVED * scale)
-    return points[[min(group) == i for i, group in enumerate(groups)]]
+    return points[[min(group) == i for i, group in enumerate(groups)]], ~good
 
 
 def _drawn_in(
@@ -88,9 +107,7 @@ def _drawn_in(
     return taken, nearest
 
 
-def _chord(
-    flow: Flow, states: np.ndarray, zero: np.ndarray, inverse: np.ndarray, scale: float
-) -> np.ndarray:
+def _chord(flow: Flow, states: np.ndarray, zero: np.ndarray, inverse: np.ndarray, scale: float) -> np.ndarray:
     """Which states end at the zero, each step being at most half as long as the one before."""
     state, going = states.copy(), np.isfinite(states).all(1)
     arrived, before = np.zeros(len(states), bool), np.full(len(states), np.inf)

@@ -11,6 +11,7 @@ import torch
 
 from neurognode import registry
 from neurognode.dynamics import GNODE, Diffusion, Map
+from neurognode.dynamics.constrained.residual import WithResidual
 from neurognode.models.encoders import Encoder
 from neurognode.models.inferred_inputs import InferredInputs
 from neurognode.models.network import LatentNetwork, Objective
@@ -119,6 +120,8 @@ def _path(
             options["gate_hidden"] = None
     elif issubclass(kind, Map):
         options = {"dt": shape.bin_size}
+    elif issubclass(kind, WithResidual):
+        options = {"tau": setting(model.preset, "tau_bins") * shape.bin_size, "random_state": seed}
     options |= model.dynamics_options or {}
     field = kind(latent_dim, shape.n_inputs + n_inferred, **options)
     noise = setting(model, "process_noise")

@@ -8,11 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from neurognode.dynamics import Diffusion, Map, VectorField, integrate
+from neurognode.dynamics.constrained.residual import WithResidual
 from neurognode.dynamics.corrected import integrate_corrected
 from neurognode.dynamics.methods import METHODS
 from neurognode.models.encoders.pooling import interpolated
 from neurognode.models.initial_state import InitialState
 from neurognode.models.pseudo_observations import Conditional, PseudoObservations, apply, conditional
+
+RESIDUAL_WEIGHT = 0.1
+"""Weight of the divergence by which a mechanism's residual changes its paths."""
 
 
 class Path(NamedTuple):
@@ -121,7 +125,16 @@ class LatentPath(nn.Module):
         messages = conditional(target, root * after.reshape(*after.shape, *[1] * (root.dim() - 2)), std)
         states, predictions = self._corrected(h0, messages, inputs, noise)
         divergence = divergence + (messages.divergence(predictions) * after).sum(1)
+        if isinstance(self.field, WithResidual):
+            divergence = divergence + RESIDUAL_WEIGHT * self._departure(states, inputs, std, after)
         return Path(states, divergence)
+
+    def _departure(self, states: Tensor, inputs: Tensor | None, std: Tensor, after: Tensor) -> Tensor:
+        """Divergence (B,) of the paths of mechanism and residual from those of the mechanism alone."""
+        assert isinstance(self.field, WithResidual)
+        driven = None if inputs is None else inputs[:, :-1]
+        shift = self.field.residual(states[:, :-1], driven) * self.bin_size / std
+        return 0.5 * ((shift**2).sum(2) * after).sum(1)
 
     def step_std(self, like: Tensor) -> Tensor:
         """Standard deviation of the process noise over one bin, (N,)."""
