@@ -1,4 +1,4 @@
-"""Searches for zeros where a Jacobian is dear: the short cuts find no fewer points, and singular systems end no search."""
+"""Zeros where Jacobians are dear: short cuts lose no point, and a singular system ends no search."""
 
 from __future__ import annotations
 
