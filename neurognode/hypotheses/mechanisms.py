@@ -102,7 +102,8 @@ def rank_mechanisms(
         one_of(name, able, f"mechanisms (with {latent_dim} latents)")
     fields = [FREE, *names] + ([n + RESIDUAL for n in names] if residual is True else [])
     total = len(fields) + (residual == "best" and bool(names))
-    fitted, gains = [], []
+    fitted: list[Any] = []
+    gains: list[tuple[np.ndarray, np.ndarray]] = []
     while len(fitted) < total:
         if len(fitted) == len(fields):
             fields.append(names[int(np.argmax([g[0].sum() for g in gains[1:]]))] + RESIDUAL)

@@ -113,8 +113,8 @@ class Ranking:
         """Read what `save` wrote."""
         with open(path) as stream:
             kept = json.load(stream)
-        kept["names"] = tuple(kept["names"])
-        return cls(**{k: np.array(v, float) if isinstance(v, list) else v for k, v in kept.items()})
+        arrays = {k: np.array(kept.pop(k), float) for k in ("bits", "gains", "spikes", "residual")}
+        return cls(names=tuple(kept.pop("names")), **arrays, **kept)
 
     def sentence(self) -> str:
         """What the scores say, in one sentence."""
