@@ -113,7 +113,9 @@ class Ranking:
         """Read what `save` wrote."""
         with open(path) as stream:
             kept = json.load(stream)
-        arrays = {k: np.array(kept.pop(k), float) for k in ("bits", "gains", "spikes", "residual")}
+        arrays: dict[str, Any] = {
+            k: np.array(kept.pop(k), float) for k in ("bits", "gains", "spikes", "residual")
+        }
         return cls(names=tuple(kept.pop("names")), **arrays, **kept)
 
     def sentence(self) -> str:
