@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,13 @@ from neurognode.hypotheses.judging import Null, hypotheses_named, judge, read_al
 from neurognode.hypotheses.nulls import refitted, rescored
 from neurognode.hypotheses.verdict import Verdicts
 from neurognode.interpret.agreements import agreement
+from neurognode.models.presets import setting
 from neurognode.trials import make_trials
 
 WORSE = 0.75
 """Members whose validation score is below this share of the best one's have not learned the data."""
+STEERED = "The model infers inputs on every trial, so its latents are not its flow's alone; fit with preset dynamics."
+"""Why a model with inferred inputs decides nothing."""
 
 
 def compare(
@@ -38,7 +42,8 @@ def compare(
     Members whose score on held-out trials is below three quarters of the best one's are left out first. For every
     other member of the ensemble a portrait is drawn and every hypothesis's demands are checked on it. A
     hypothesis is supported if at least 80 % of members say so, its statistic exceeds that of surrogates
-    (corrected over hypotheses after Holm), and no hypothesis that excludes it is supported too.
+    (corrected over hypotheses after Holm), and no hypothesis that excludes it is supported too. Models that infer
+    inputs (preset "denoise") decide nothing: their latents are not their flow's alone.
 
     Parameters
     ----------
@@ -95,6 +100,8 @@ def compare(
     members = [members[k] for k in kept]
     seen = list(views or views_of(members, trials, random_state=random_state, told=told, inputs=inputs))
     readings = read_all(seen, chosen)
+    if any(_infers_inputs(member) for member in members):
+        readings = {name: _undecided(found) for name, found in readings.items()}
     claimed = {name: one for name, one in chosen.items() if _claimed(readings[name])}
     nulls: dict[str, Null] = {}
     if n_rescored and claimed:
@@ -113,6 +120,14 @@ def compare(
     nulls = {name: nulls.get(name, Null("not tested", float("nan"), np.empty(0))) for name in chosen}
     agreed = _field_agreement(seen, reference)
     return judge(seen, chosen, nulls, readings=readings, field_agreement=agreed, notes=notes)
+
+
+def _infers_inputs(member: Any) -> bool:
+    return hasattr(member, "preset") and bool(setting(member, "inferred_inputs"))
+
+
+def _undecided(readings: Sequence[Reading]) -> list[Reading]:
+    return [replace(reading, status="cannot_tell", reason=STEERED) for reading in readings]
 
 
 def _claimed(readings: Sequence[Reading]) -> bool:
