@@ -10,10 +10,12 @@ def register(app: typer.Typer) -> None:
     from neurognode.commands.demo import demo
     from neurognode.commands.fit import fit
     from neurognode.commands.inspect import inspect
+    from neurognode.commands.mechanisms import mechanisms
+    from neurognode.commands.push import push
     from neurognode.commands.stages import compare, evaluate, export, interpret, report
     from neurognode.commands.sweep import sweep
 
-    for command in (inspect, fit, evaluate, interpret, compare, report, export):
+    for command in (inspect, fit, evaluate, interpret, push, compare, mechanisms, report, export):
         app.command()(command)
     app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(sweep)
     app.command()(demo)

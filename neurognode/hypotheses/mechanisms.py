@@ -95,7 +95,7 @@ def rank_mechanisms(
     seen = trials["unit"].values[~held_out] if held_out.any() else None
     seconds = ahead * trials.sizes["time"] * float(trials.attrs["bin_size"])
     score = _co_smoothed if by == "co_smoothing" else _forecast
-    latent_dim = int(setting(model.preset, "latent_dim", model.latent_dim))
+    latent_dim = int(setting(model, "latent_dim"))
     able = [name for name in MECHANISMS if latent_dim > 1 or name not in TURNING]
     names = list(able if mechanisms is None else mechanisms)
     for name in names:

@@ -18,6 +18,7 @@ _NAMES = {
     "portrait_of": "fitted", "evidence_of": "fitted", "Evidence": "fitted", "readout_metric": "fitted",
     "Agreement": "agreements", "agreement": "agreements", "dsa": "agreements", "tangent_steps": "variational",
     "perturb": "perturbations", "Response": "perturbations", "unit_push": "perturbations",
+    "PushedRates": "pushes", "push_model": "pushes", "push_evidence": "pushes",
     "Equations": "symbolic", "equations": "symbolic", "PolynomialField": "symbolic",
     "ProvedFixedPoints": "proofs", "proved_fixed_points": "proofs",
     "PiecewiseAffine": "abstraction", "piecewise_affine": "abstraction",

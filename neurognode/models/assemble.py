@@ -121,7 +121,7 @@ def _path(
     elif issubclass(kind, Map):
         options = {"dt": shape.bin_size}
     elif issubclass(kind, WithResidual):
-        options = {"tau": setting(model.preset, "tau_bins") * shape.bin_size, "random_state": seed}
+        options = {"tau": setting(model, "tau_bins", "") * shape.bin_size, "random_state": seed}
     options |= model.dynamics_options or {}
     field = kind(latent_dim, shape.n_inputs + n_inferred, **options)
     noise = setting(model, "process_noise")

@@ -16,6 +16,8 @@ _HOMES = {
     "compare_run": "steps",
     "export_run": "steps",
     "report_run": "steps",
+    "rank_run": "steps",
+    "push_run": "steps",
     "Space": "space",
     "Sweep": "sweep",
 }
