@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from benchmarks.paper.networks import network
 from benchmarks.paper.scale import Scale
-from benchmarks.paper.store import Store
-from neurognode.dynamics import VectorField, integrate
-from neurognode.interpret import portrait
+from benchmarks.paper.store import Cell, Store
+from neurognode.dynamics import GNODE, VectorField, build, integrate
+from neurognode.interpret import Portrait, portrait
 from neurognode.models import TaskNetwork
 from neurognode.synthetic import tasks
 
@@ -19,72 +24,113 @@ HALF_WIDTH = {"square": 1.0, "rectangle": 1.0, "disk": 2.0, "ring": 2.0, "fixed_
 LATENTS = {"variable_3bit": 6, "fixed_3bit": 6}
 
 
-def run(store: Store, scale: Scale) -> None:
-    """Compute all cells that are missing."""
-    for task in (*HALF_WIDTH, *LATENTS):
-        store.cell(("attractors", task), lambda t=task: cell(t, scale))
+def cells(store: Store, scale: Scale) -> list[Cell]:
+    """One cell a task: all seeds are trained as one population."""
+    return [
+        (("attractors", task), partial(cell, task, scale, store.path("attractors", task)))
+        for task in (*HALF_WIDTH, *LATENTS)
+    ]
 
 
 def trained(task: str, scale: Scale) -> TaskNetwork:
-    """A gnODE with a deep gate, trained on many trials."""
+    """gnODEs with a deep gate, trained on many trials."""
     net = network(
         "gnODE, deep gate", LATENTS.get(task, 2), max_steps=scale.attractor_steps, batch_size=64,
-        learning_rate=(1e-2, 2e-2), n_members=1 if scale.name == "quick" else 5, random_state=0,
+        learning_rate=2e-2, n_members=scale.seeds, random_state=0,
     )  # fmt: skip
     train = tasks.make(task, scale.attractor_trials, random_state=1)
     return net.fit(train, validation=tasks.make(task, 200, random_state=2))
 
 
-def cell(task: str, scale: Scale) -> dict[str, Any]:
-    """Train, then measure on fresh trials and at zero input."""
+def cell(task: str, scale: Scale, path: Path) -> dict[str, Any]:
+    """Train, then measure every seed on fresh trials and at zero input; the best one's weights are kept."""
     net = trained(task, scale)
     test = tasks.make(task, scale.n_test, random_state=3)
-    result = {
-        "mse": float(net.losses(test)[net.best_]),
-        "r2": net.score(test),
-        "learning_rate": net.members_[net.best_]["learning_rate"],
-    }
+    mse = net.losses(test).astype(float)
+    variance = float(np.var(test.targets, axis=(0, 1)).mean())
+    result: dict[str, Any] = {"mse": mse.tolist(), "r2": (1 - mse / variance).tolist(), "best": net.best_}
     if task in HALF_WIDTH:
-        result |= memory(net, task, test)
+        result["members"] = [memory(net, k, task, test) for k in range(len(mse))]
+        keep(net, path)
     return result
 
 
-def memory(net: TaskNetwork, task: str, test: Any) -> dict[str, Any]:
-    """Claims C10 to C13: drift, shape, rates, gates, ablation, refined steps."""
-    field = net.field_.double()
-    readout, bias = net.readout_.astype(float), net.bias_.astype(float)
-    start = torch.as_tensor(_quiet_states(net, test), dtype=torch.float64)
+def keep(net: TaskNetwork, path: Path) -> None:
+    """Write the weights of the best member, for the parts that start from a trained network."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {f"field.{k}": v.contiguous() for k, v in net.field_.state_dict().items()}
+    tensors |= {"readout": torch.as_tensor(net.readout_).contiguous(), "bias": torch.as_tensor(net.bias_)}
+    one = net.population_.only(net.best_)
+    tensors |= {
+        "encoder": one.encoder.detach()[0].contiguous(),
+        "offset": one.offset.detach()[0].contiguous(),
+    }
+    save_file(tensors, path.with_suffix(".safetensors"), {"config": json.dumps(net.field_.config())})
+
+
+def kept(path: Path) -> tuple[GNODE, dict[str, np.ndarray]]:
+    """The field and the affine maps that `keep` wrote."""
+    with safe_open(path.with_suffix(".safetensors"), "pt") as stored:
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        field = build(json.loads(stored.metadata()["config"]))
+    field.load_state_dict({k.removeprefix("field."): v for k, v in tensors.items() if k.startswith("field.")})
+    maps = {k: v.numpy().astype(float) for k, v in tensors.items() if not k.startswith("field.")}
+    return field.double(), maps  # type: ignore[return-value]
+
+
+def memory(net: TaskNetwork, member: int, task: str, test: Any) -> dict[str, Any]:
+    """Claims C10 to C13 for one seed: drift, shape, rates, gates, ablation, refined steps."""
+    field: Any = net.member_field(member).double()
+    readout = net.population_.readout[member].detach().numpy().T.astype(float)
+    bias = net.population_.bias[member].detach().numpy().astype(float)
+    states = _quiet_states(net, member, test)
+    start = torch.as_tensor(states[:200], dtype=torch.float64)
     times = 0.01 * torch.arange(1001, dtype=torch.float64)
     path = hold(field, start, times)
     outputs = path.numpy() @ readout.T + bias
-    drift = np.linalg.norm(outputs - outputs[:, :1], axis=2)
-    frozen = hold(_Open(field), start, times[:101]).numpy() @ readout.T + bias
-    fine = hold(field, start, times[:101], substeps=10).numpy() @ readout.T + bias
-    picture = portrait(field, _quiet_states(net, test, 1000).astype(float), horizon=1.0, metric=readout)
     half = HALF_WIDTH[task]
-    rates = field.rates(path[:, 100]).numpy()
-    silent = torch.zeros(1, field.input_dim, dtype=torch.float64)
-    pulse = torch.as_tensor(test.inputs[test.inputs.any(axis=2)][: len(start)], dtype=torch.float64)
-    with torch.no_grad():
-        quiet = float(field.gate(start, silent).mean())
-        loud = float(field.gate(start[: len(pulse)], pulse).mean())
+    picture = portrait(field, states, horizon=1.0, metric=readout)
     return {
-        "topology": picture.slow.topology.name,
-        "topology_stability": picture.slow.topology.stability,
-        "dimension": picture.slow.dimension,
-        "fixed_points": {k: int(picture.scalars()[f"n_{k}"]) for k in ("fixed_points", "stable", "saddles")},
-        "drift_1s": float(np.median(drift[:, 100])) / half,
-        "drift_10s": float(np.median(drift[:, 1000])) / half,
+        **_portrait(picture),
+        "drift_1s": _drift(outputs[:, :101]) / half,
+        "drift_10s": _drift(outputs) / half,
         "end_points": count_ends(outputs[:, -1], 0.05 * half),
-        "rates": np.median(np.sort(rates.real, axis=1), axis=0).tolist(),
-        "gate_quiet": quiet,
-        "gate_pulse": loud,
-        "drift_open_gate": float(np.median(np.linalg.norm(frozen[:, -1] - frozen[:, 0], axis=1))) / half,
-        "drift_fine_steps": float(np.median(np.linalg.norm(fine[:, -1] - fine[:, 0], axis=1))) / half,
+        "rates": np.median(np.sort(field.rates(path[:, 100]).numpy().real, axis=1), axis=0).tolist(),
+        **_gates(field, start, test),
+        "drift_open_gate": _drift(hold(_Open(field), start, times[:101]).numpy() @ readout.T) / half,
+        "drift_fine_steps": _drift(hold(field, start, times[:101], substeps=10).numpy() @ readout.T) / half,
         "shape": shape(outputs[:, 100], task),
         "outputs_1s": outputs[:, 100].round(4).tolist(),
         "outputs_10s": outputs[:, -1].round(4).tolist(),
     }
+
+
+def _portrait(picture: Portrait) -> dict[str, Any]:
+    numbers = picture.scalars()
+    return {
+        "topology": picture.slow.topology.name,
+        "dimension": picture.slow.dimension,
+        "slow_because": picture.slowness.cause,
+        "fixed_points": {k: int(numbers[f"n_{k}"]) for k in ("fixed_points", "stable", "saddles")},
+    }
+
+
+def _gates(field: Any, start: torch.Tensor, test: Any) -> dict[str, float]:
+    """Mean gate and distance to the target of the flow, on remembered states without input and in a pulse."""
+    silent = torch.zeros(1, field.input_dim, dtype=torch.float64)
+    pulses = torch.as_tensor(test.inputs[test.inputs.any(axis=2)][: len(start)], dtype=torch.float64)
+    states = start[: len(pulses)]
+    with torch.no_grad():
+        return {
+            "gate_quiet": float(field.gate(start, silent).mean()),
+            "gate_pulse": float(field.gate(states, pulses).mean()),
+            "imbalance_quiet": float((field.drift(start, silent) - start).norm(dim=1).median()),
+            "imbalance_pulse": float((field.drift(states, pulses) - states).norm(dim=1).median()),
+        }
+
+
+def _drift(outputs: np.ndarray) -> float:
+    return float(np.median(np.linalg.norm(outputs[:, -1] - outputs[:, 0], axis=1)))
 
 
 def hold(field: Any, start: torch.Tensor, times: torch.Tensor, substeps: int = 1) -> torch.Tensor:
@@ -114,12 +160,11 @@ def count_ends(points: np.ndarray, apart: float) -> int:
     return int(fcluster(linkage(points, "single"), apart, "distance").max())
 
 
-def _quiet_states(net: TaskNetwork, test: Any, n_states: int = 200) -> np.ndarray:
+def _quiet_states(net: TaskNetwork, member: int, test: Any, n_states: int = 1000) -> np.ndarray:
     """States of fresh trials in bins without a pulse, from the second half of the trials."""
-    states = net.transform(test)[:, 50:]
+    states = net.transform(test, member=member)[:, 50:]
     quiet = ~(test.inputs[:, 50:] != 0).any(axis=2)
-    rng = np.random.default_rng(0)
-    return rng.permutation(states[quiet])[:n_states]
+    return np.random.default_rng(0).permutation(states[quiet])[:n_states].astype(float)
 
 
 class _Open(VectorField):
