@@ -10,6 +10,7 @@ _NAMES = {
     "LatentGNODE": "estimator",
     "Ensemble": "ensemble",
     "TaskNetwork": "task_network",
+    "prune": "pruning",
     "load": "archive",
 }
 

@@ -15,6 +15,7 @@ from neurognode.dynamics import Diffusion, VectorField
 from neurognode.errors import one_of
 from neurognode.models import archive, verbs
 from neurognode.models.fitting import fit_model, train_on
+from neurognode.models.pruning import sparsity
 from neurognode.models.readouts import Readout
 
 
@@ -73,6 +74,9 @@ class LatentDynamics(BaseEstimator):
         Wall-clock limit; results then depend on the machine's speed.
     batch_size, learning_rate, weight_decay : int, float, float
         Of the optimiser, AdamW; None for the preset's rate and decay.
+    prune : float
+        Share of the flow's weights to remove, with training in between, after the fit; see
+        `neurognode.models.prune`. 0 keeps all.
     validation_fraction : float
         Share of the training trials kept back to choose the checkpoint.
     n_samples : int
@@ -154,6 +158,7 @@ class LatentDynamics(BaseEstimator):
         batch_size: int = 64,
         learning_rate: float | None = None,
         weight_decay: float | None = None,
+        prune: float = 0.0,
         validation_fraction: float = 0.15,
         n_samples: int = 16,
         refine_steps: int = 0,
@@ -191,6 +196,7 @@ class LatentDynamics(BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.prune = prune
         self.validation_fraction = validation_fraction
         self.n_samples = n_samples
         self.refine_steps = refine_steps
@@ -348,6 +354,11 @@ class LatentDynamics(BaseEstimator):
         """The fitted field."""
         check_is_fitted(self, "network_")
         return self.network_.path.field
+
+    @property
+    def sparsity_(self) -> float:
+        """Share of the weights of the flow that are zero."""
+        return sparsity(self.field_)
 
     @property
     def diffusion_(self) -> Diffusion | None:

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 from neurognode.errors import listing
-from neurognode.models import data, verbs
+from neurognode.models import data, pruning, verbs
 from neurognode.models.assemble import Shape, make_network
 from neurognode.models.inference import hold_out_score
 from neurognode.models.network import LatentNetwork
@@ -63,10 +63,21 @@ def fit_model(model: LatentDynamics, recording: Any) -> None:
     model.input_names_, model.bin_size_, model.activity_kind_ = names, bin_size, kind
     _keep_outcome(model, Outcome(stopped="failed"))
     _keep_outcome(model, train_model(model, network, training, validation, seed))
+    if model.prune:
+        pruning.prune_rounds(model, training, validation, model.prune)
 
 
 def train_on(model: LatentDynamics, recording: Any) -> None:
     """Train a fitted model on, on other trials of the same units."""
+    training, validation = parts_of(model, recording)
+    model.network_.train()
+    _keep_outcome(model, train_model(model, model.network_, training, validation, model.seed_))
+
+
+def parts_of(
+    model: LatentDynamics, recording: Any
+) -> tuple[list[data.TrialTensors], list[data.TrialTensors]]:
+    """Trials of the same units as a fitted model's: for training, and for choosing the checkpoint."""
     recordings = recording if isinstance(recording, list | tuple) else [recording]
     if len(recordings) != len(model.sessions_):
         raise ValueError(
@@ -76,8 +87,7 @@ def train_on(model: LatentDynamics, recording: Any) -> None:
     splits = [_split(len(tensors), model.validation_fraction, model.seed_) for tensors in whole]
     training = [subset(tensors, split[0]) for tensors, split in zip(whole, splits)]
     validation = [subset(tensors, split[1]) for tensors, split in zip(whole, splits) if len(split[1])]
-    model.network_.train()
-    _keep_outcome(model, train_model(model, model.network_, training, validation, model.seed_))
+    return training, validation
 
 
 def train_model(
@@ -199,6 +209,7 @@ def _conditions(model: LatentDynamics, trials: xr.Dataset) -> np.ndarray:
 
 def _check_settings(model: LatentDynamics) -> None:
     chosen_preset(model.preset, model.latent_dim)
+    pruning.check_share(model.prune)
     if model.process_noise not in (None, True, False, "anneal"):
         raise ValueError(f"process_noise={model.process_noise!r} must be True, False, 'anneal' or None.")
     for name, least in (

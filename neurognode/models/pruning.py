@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from neurognode.dynamics.base import VectorField
+from neurognode.models.presets import setting
 
 if TYPE_CHECKING:
     from neurognode.models.estimator import LatentDynamics
@@ -21,7 +21,9 @@ RATE = 0.3
 """Learning rate of the rounds, as a share of the fit's."""
 
 
-def prune(model: Any, trials: Any, share: float, *, rounds: int = ROUNDS, max_steps: int | None = None) -> Any:
+def prune(
+    model: Any, trials: Any, share: float, *, rounds: int = ROUNDS, max_steps: int | None = None
+) -> Any:
     """Remove weights from a fitted model's flow and fit on; iterative magnitude pruning [1]_.
 
     The weights of the flow F and of the gate G (their matrices, not their biases) are ranked together by size;
@@ -62,10 +64,13 @@ def prune(model: Any, trials: Any, share: float, *, rounds: int = ROUNDS, max_st
     >>> round(sparse.sparsity_, 2), model.sparsity_
     (0.8, 0.0)
     """
+    from neurognode.models.fitting import parts_of
+
+    check_share(share)
     pruned = copy.deepcopy(model)
     for one in getattr(pruned, "members_", [pruned]):
-        one.prune = share
-        one.partial_fit_pruned(trials, rounds=rounds, max_steps=max_steps)
+        training, validation = parts_of(one, trials)
+        prune_rounds(one, training, validation, share, rounds, max_steps)
     return pruned
 
 
@@ -82,9 +87,8 @@ def check_share(share: float) -> None:
 
 def prunable(field: VectorField) -> list[nn.Parameter]:
     """The matrices of a field's networks; empty for a field that has none."""
-    return [
-        p for name, p in field.named_parameters() if p.ndim >= 2 and not name.split(".")[-2].startswith("bias")
-    ]
+    nets = [getattr(field, name, None) for name in ("drift_net", "gate_net")]
+    return [p for net in nets if net is not None for name, p in net.named_parameters() if "bias" not in name]
 
 
 def sparsity(field: VectorField) -> float:
@@ -121,36 +125,43 @@ def live_units(field: VectorField) -> int:
 
 
 def prune_rounds(
-    model: LatentDynamics, training: list[Any], validation: list[Any], rounds: int = ROUNDS, steps: int | None = None
-) -> list[dict[str, float]]:
-    """Prune the network of a fitted model in place; what `LatentDynamics` does where ``prune`` is given."""
+    model: LatentDynamics,
+    training: list[Any],
+    validation: list[Any],
+    share: float,
+    rounds: int = ROUNDS,
+    max_steps: int | None = None,
+) -> None:
+    """Prune the network of a fitted model in place; see `prune`."""
     from neurognode.models.fitting import train_model
-    from neurognode.models.presets import setting
 
     field, network = model.field_, model.network_
     weights = prunable(field)
     if not weights:
-        raise ValueError(f"A {type(field).__name__} has no networks whose weights could be pruned; use prune=0.")
+        raise ValueError(
+            f"A {type(field).__name__} has no networks whose weights could be pruned; use prune=0."
+        )
     tuned = copy.copy(model)
-    tuned.max_steps = steps or max(1, round(SHARE_OF_STEPS * setting(model.preset, "max_steps", model.max_steps)))
-    tuned.learning_rate = RATE * setting(model.preset, "learning_rate", model.learning_rate)
-    tuned.checkpoint, tuned.resume, tuned._label = None, False, "prune"
-    objective, noise, done = network.objective, network.noise_factor, []
+    tuned.max_steps = max_steps or max(1, round(SHARE_OF_STEPS * int(setting(model, "max_steps"))))
+    tuned.learning_rate = RATE * setting(model, "learning_rate")
+    tuned.checkpoint, tuned.resume, tuned._label = None, False, "prune"  # type: ignore[attr-defined]
+    objective, noise = network.objective, network.noise_factor
     anneal = None if objective.anneal is None else (0.0, 0.0, objective.anneal[2])
     network.objective = replace(objective, kl_start=1.0, anneal=anneal)
-    start = sparsity(field)
+    before = sparsity(field)
+    model.pruning_ = []
     try:
         for step in range(1, rounds + 1):
-            share = 1 - (1 - start) * math.exp(step / rounds * math.log((1 - model.prune) / (1 - start)))
-            with _Masked(weights, max(share, start)):
+            left = (1 - before) ** (1 - step / rounds) * (1 - max(share, before)) ** (step / rounds)
+            with _Masked(weights, 1 - left):
                 network.train()
-                outcome = train_model(tuned, network, training, validation, model.seed_ + step)
-            entry = {"share": sparsity(field), "live_units": live_units(field), "score": outcome.best_score}
-            done.append(entry)
+                outcome = train_model(tuned, network, training, validation, model.seed_)
+            model.pruning_.append(
+                {"share": sparsity(field), "live_units": live_units(field), "score": outcome.best_score}
+            )
     finally:
-        network.objective = objective
-        network.noise_factor = 0.0 if anneal is not None else noise
-    return done
+        network.objective, network.noise_factor = objective, noise
+        network.eval()
 
 
 class _Masked:
