@@ -52,8 +52,8 @@ bench: $(VENV)/.installed  ## speed benchmarks; results under benchmarks/speed/r
 	$(BIN)/python -m benchmarks.speed.loaders
 	$(BIN)/python -m benchmarks.speed.interpret
 
-paper: $(VENV)/.installed  ## rerun the gnODE paper's experiments (QUICK=1 for the short version)
-	$(BIN)/python -m benchmarks.paper $(if $(QUICK),--quick)
+paper: $(VENV)/.installed  ## rerun the gnODE paper's experiments (QUICK=1: ten minutes; FULL=1: hours; ONLY=part)
+	$(BIN)/python -m benchmarks.paper $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY))
 
 build: $(VENV)/.installed  ## wheel and sdist in dist/
 	$(BIN)/python -m build

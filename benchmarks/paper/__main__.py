@@ -13,11 +13,13 @@ import torch
 
 from benchmarks.paper import (
     attractors,
+    beyond,
     exactness,
     expressivity,
     initialisation,
     real_world,
     report,
+    spikes,
     trainability,
 )
 from benchmarks.paper.scale import FULL, QUICK, STANDARD
@@ -30,6 +32,8 @@ PARTS = {
     "initialisation": initialisation,
     "expressivity": expressivity,
     "real_world": real_world,
+    "beyond": beyond,
+    "spikes": spikes,
 }
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.paper.networks import MODELS, n_parameters
 from benchmarks.paper.scale import Scale
 from benchmarks.paper.store import Cell, Store
-from neurognode.dynamics import GNODE, NODE, integrate
+from neurognode.dynamics import GNODE, NODE, VectorField, integrate
+from neurognode.dynamics.initialization import rescale_to_critical
 from neurognode.dynamics.maps import MGRU, RNN
+from neurognode.interpret import Flow, find_roots
 from neurognode.models.member_adam import MemberAdam
 from neurognode.synthetic import tasks
 
@@ -33,7 +37,14 @@ def cells(store: Store, scale: Scale) -> list[Cell]:
 
 def everything() -> dict[str, Any]:
     """Differences that should be nothing."""
-    return {"cells": same_cells(), "counts": counts(), "generators": generators(), "optimiser": optimiser()}
+    return {
+        "cells": same_cells(),
+        "counts": counts(),
+        "generators": generators(),
+        "optimiser": optimiser(),
+        **critical(),
+        "jacobian": jacobian(),
+    }
 
 
 def same_cells() -> float:
@@ -73,3 +84,34 @@ def optimiser() -> float:
     weights.grad = torch.zeros_like(weights)
     MemberAdam([weights], torch.tensor([1.0, 1e-2, 1e-4]), torch.full((3,), 0.1), decay="flux").step()
     return float((weights.detach() - 0.9).abs().max())
+
+
+def critical() -> dict[str, Any]:
+    """Leading eigenvalue after the numeric form (distance from 0), spectral radii of the closed form (claim C4)."""
+    numeric = 0.0
+    for latent_dim, n_layers in itertools.product((2, 6, 100), (1, 2, 3, 4)):
+        field = NODE(
+            latent_dim, hidden=(50,) * (n_layers - 1), activation="relu", init="critical_numeric", random_state=n_layers
+        ).double()  # fmt: skip
+        numeric = max(numeric, abs(float(rescale_to_critical(field)) - 1))
+    radii = []
+    for n_layers in (1, 2, 3, 4):
+        wide = NODE(
+            300, hidden=(300,) * (n_layers - 1), activation="relu", init="critical_closed", random_state=0
+        )
+        h = torch.randn(300, generator=torch.Generator().manual_seed(0))
+        radii.append(float(torch.linalg.eigvals(wide.drift_jacobian(h).detach()).abs().max()))
+    return {"critical_numeric": numeric, "critical_closed": radii}
+
+
+def jacobian() -> float:
+    """Largest difference between the Jacobian by differentiation and gate (dF/dh - 1) / tau at fixed points (C5)."""
+    worst = 0.0
+    for seed in range(5):
+        field = GNODE(3, hidden=(32,), gate_hidden=(8,), tau=[0.05, 0.1, 0.2], random_state=seed).double()
+        starts = np.random.default_rng(seed).normal(size=(100, 3))
+        for point in torch.as_tensor(find_roots(Flow(field), starts, scale=3.0, speed=10.0).points):
+            gate, inner = field.gate(point), field.drift_jacobian(point) - torch.eye(3)
+            by_hand = (gate / field.tau)[:, None] * inner
+            worst = max(worst, float((VectorField.jacobian(field, point) - by_hand).abs().max()))
+    return worst

@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
-import matplotlib
 import numpy as np
 
-from benchmarks.paper import claims, expressivity, real_world, trainability
+from benchmarks.paper import claims, initialisation, real_world, report_beyond, trainability
+from benchmarks.paper.drawing import mean_error, plt, table
+from benchmarks.paper.drawing import save as _save
 from benchmarks.paper.networks import MODELS
 from benchmarks.paper.scale import Scale
 from benchmarks.paper.store import Store
 from neurognode.files import atomic_path
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 HEAD = """# The gnODE paper, run again
 
 Kim, Can and Krishnamurthy, *Trainability, Expressivity and Interpretability in Gated Neural ODEs*, ICML 2023,
-arXiv:2307.06398. Made by `python -m benchmarks.paper{flag}`; every number below is on trials that chose neither
-weights nor settings. Errors are standard errors of the mean over {seeds} seeds.
-{limits}"""
-LIMITS = """
-This is the short version: few steps, one learning rate, two seeds for trainability and expressivity and one for the
-real-world tasks and attractors. Read differences between models with that in mind; `make paper` runs the full grids.
+arXiv:2307.06398. Made by `{command}`; every number below is on trials that chose neither weights nor settings.
+Errors are standard errors of the mean over seeds, five unless a table says otherwise.
+
+`make paper` is the one command (`make paper QUICK=1` for ten minutes, `make paper FULL=1` for the grids of learning
+rates and decays): the experiments are no part of the installed package, they need this repository. Every number is a
+cell, a JSON file under `results/`; a run goes on where it stopped, `ONLY=attractors` runs one part, and several
+processes may share the work.
 """
+COMMANDS = {"quick": "make paper QUICK=1", "standard": "make paper", "full": "make paper FULL=1"}
 
 
 def write(store: Store, scale: Scale, out: Path) -> None:
     """Write `README.md` and the figures of whatever has been computed."""
-    flag = " --quick" if scale.name == "quick" else ""
     parts = [
-        HEAD.format(flag=flag, seeds=scale.seeds, limits=LIMITS if flag else ""),
+        HEAD.format(command=COMMANDS[scale.name]),
         _claims(store, scale),
-        _trainability(store, scale),
+        _trainability(store, scale, out),
     ]
-    parts += [_attractors(store, out), _expressivity(store, scale, out), _real(store), _settings(scale)]
+    parts += [
+        _initialisation(store, out),
+        _attractors(store, out),
+        _expressivity(store, scale, out),
+        _real(store),
+    ]
+    parts += [report_beyond.spikes(store, out), report_beyond.beyond(store, out), _settings(scale)]
     with atomic_path(out / "README.md") as temporary:
         temporary.write_text("\n".join(p for p in parts if p))
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
-
-
-def mean_error(values: list[float], digits: int = 4) -> str:
-    """Mean ± standard error."""
-    a = np.asarray(values, float)
-    error = f" ± {a.std(ddof=1) / len(a) ** 0.5:.{digits}f}" if len(a) > 1 else ""
-    return f"{a.mean():.{digits}f}{error}"
 
 
 def _claims(store: Store, scale: Scale) -> str:
@@ -59,22 +53,76 @@ def _claims(store: Store, scale: Scale) -> str:
     return "## The claims\n\n" + table(["", "claim", "verdict", "numbers"], rows)
 
 
-def _trainability(store: Store, scale: Scale) -> str:
+def _trainability(store: Store, scale: Scale, out: Path) -> str:
     text = "## Trainability\n"
-    for task in (*trainability.DIMS, "square, equal parameters", "square, initialisation"):
+    curves: dict[str, dict[str, list[dict]]] = {}
+    for task in (*trainability.DIMS, "square, equal parameters"):
         rows = []
-        for model in (*MODELS, "glorot", "critical_closed", "critical"):
+        for model in MODELS:
             found = store.read("trainability", task, model)
             if found:
                 setting = f"{found['learning_rate']:g}, {found['weight_decay']:g}"
                 rows.append([model, str(found["latent_dim"]), str(found["n_parameters"]), mean_error(found["mse"]),
                              mean_error(found["r2"], 3), setting, f"{found['cpu_seconds']:.0f}"])  # fmt: skip
+                curves.setdefault(task, {})[model] = found["history"]
         if rows:
             head = ["model", "N", "parameters", "test MSE", "R²", "learning rate, decay", "CPU s"]
             text += f"\n**{task}** ({scale.n_train} trials to learn from, {scale.steps} steps)\n\n" + table(
                 head, rows
             )
+    if curves:
+        _draw_curves(curves, out / "trainability.svg")
+        text += "\n![Validation error and gradient norm over steps](trainability.svg)\n"
     return text
+
+
+def _draw_curves(curves: dict[str, dict[str, list[dict]]], path: Path) -> None:
+    figure, axes = plt.subplots(2, len(curves), figsize=(3.4 * len(curves), 5), squeeze=False, sharex="col")
+    for column, (task, models) in enumerate(curves.items()):
+        for model, history in models.items():
+            steps = [h["step"] for h in history]
+            for row, key in enumerate(("validation", "gradient_norm")):
+                values = [np.median(h[key]) for h in history]
+                axes[row, column].semilogy(steps, values, color=COLOURS[model], lw=1.2, label=model)
+        axes[0, column].set_title(task, fontsize=9)
+        axes[1, column].set_xlabel("step")
+    axes[0, 0].set_ylabel("validation error")
+    axes[1, 0].set_ylabel("gradient norm")
+    axes[0, 0].legend(fontsize=6)
+    _save(figure, path)
+
+
+COLOURS = dict(zip(MODELS, ("#9ca3af", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444", "#2563eb", "#0c1e5b")))
+
+
+def _initialisation(store: Store, out: Path) -> str:
+    rows, drawn = [], []
+    for task, setting in claims.initialisation_settings(store):
+        plain, critical = (store.read("initialisation", task, setting, i) for i in initialisation.INITS)
+        if plain and critical:
+            rows.append([task, setting, mean_error(critical["mse"]), mean_error(plain["mse"])])
+            drawn.append((f"{task}\n{setting}", critical["curve"], plain["curve"]))
+    if not rows:
+        return ""
+    columns = min(3, len(drawn))
+    lines = -(-len(drawn) // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(3.2 * columns, 2.3 * lines), squeeze=False)
+    for ax, (title, critical, plain) in zip(axes.flat, drawn):
+        ax.semilogy(*zip(*plain), color="#9ca3af", label="default (Glorot)")
+        ax.semilogy(*zip(*critical), color="#2563eb", label="critical")
+        ax.set_title(title, fontsize=8)
+    for ax in axes.flat[len(drawn) :]:
+        ax.set_visible(False)
+    axes[0, 0].legend(fontsize=7)
+    figure.supxlabel("step", fontsize=9)
+    figure.supylabel("validation error, median", fontsize=9)
+    _save(figure, out / "initialisation.svg")
+    return (
+        f"## Initialisation\n\nNeural ODEs without a gate after {initialisation.STEPS} steps at one learning rate; the "
+        "critical initialisation is the closed form.\n\n"
+        + table(["task", "flow", "test MSE, critical", "test MSE, default"], rows)
+        + "\n![Validation error over steps](initialisation.svg)\n"
+    )
 
 
 def _attractors(store: Store, out: Path) -> str:
@@ -83,38 +131,44 @@ def _attractors(store: Store, out: Path) -> str:
         found = store.read("attractors", task)
         if found is None:
             continue
-        row = [task, f"{found['mse']:.2g}", f"{found['r2']:.4f}"]
-        if "shape" in found:
-            drawn[task] = found
-            row += _measured(found)
-        rows.append(row + [""] * (12 - len(row)))
+        row = [task, mean_error(found["mse"], 5), mean_error(found["r2"])]
+        if "members" in found:
+            drawn[task] = found["members"][found["best"]]
+            row += _measured(found["members"])
+        rows.append(row + [""] * (13 - len(row)))
     if not rows:
         return ""
     head = ["task", "test MSE", "R²", "shape", "stable points", "drift in 1 s", "with steps / 10", "in 10 s"]
-    head += ["end points", "rates (1/s)", "gate without / with pulse", "drift in 1 s, gate open"]
+    head += ["end points", "rates (1/s)", "gate", "imbalance", "drift in 1 s, gate open"]
     if drawn:
         _draw_attractors(drawn, out / "attractors.svg")
     return (
-        "## Attractors\n\ngnODEs with a deep gate; two latents (six for the 3-bit tasks). Drift is the median over 200 "
-        "remembered states, in half-widths of the task; rates are medians over the set after 1 s; shape and "
-        "fixed points are those of `neurognode.interpret.portrait` over 1 s.\n\n"
+        "## Attractors\n\ngnODEs with a deep gate, all seeds; two latents (six for the 3-bit tasks). Medians over "
+        "seeds; drift is the median over 200 remembered states, in half-widths of the task; rates are medians over the "
+        "set after 1 s; gate and imbalance (the norm of F - h) are without input over in a pulse; shape and "
+        "fixed points are those of `neurognode.interpret.portrait` over 1 s. The figure shows the best seed.\n\n"
         + table(head, rows)
         + ("\n![What is remembered after 1 s and after 10 s](attractors.svg)\n" if drawn else "")
     )
 
 
-def _measured(found: dict) -> list[str]:
-    points = found["fixed_points"]
+def _measured(members: list[dict]) -> list[str]:
+    def median(pick: Any) -> float:
+        return float(np.median([pick(m) for m in members]))
+
+    names = Counter(m["topology"] for m in members).most_common()
+    points = [[m["fixed_points"][k] for m in members] for k in ("stable", "fixed_points")]
     return [
-        found["topology"],
-        f"{points['stable']} of {points['fixed_points']}",
-        f"{found['drift_1s']:.3f}",
-        f"{found['drift_fine_steps']:.3f}",
-        f"{found['drift_10s']:.3f}",
-        str(found["end_points"]),
-        " / ".join(f"{rate:.2f}" for rate in found["rates"]),
-        f"{found['gate_quiet']:.2f} / {found['gate_pulse']:.2f}",
-        f"{found['drift_open_gate']:.2f}",
+        ", ".join(f"{name} ({count})" for name, count in names),
+        f"{np.median(points[0]):.0f} of {np.median(points[1]):.0f}",
+        mean_error([m["drift_1s"] for m in members], 3),
+        f"{median(lambda m: m['drift_fine_steps']):.3f}",
+        f"{median(lambda m: m['drift_10s']):.3f}",
+        f"{median(lambda m: m['end_points']):.0f}",
+        " / ".join(f"{rate:.2f}" for rate in np.median([m["rates"] for m in members], axis=0)),
+        f"{median(lambda m: m['gate_quiet'] / m['gate_pulse']):.2f}",
+        f"{median(lambda m: m['imbalance_quiet'] / m['imbalance_pulse']):.2f}",
+        f"{median(lambda m: m['drift_open_gate']):.2f}",
     ]
 
 
@@ -139,12 +193,12 @@ def _expressivity(store: Store, scale: Scale, out: Path) -> str:
     dims = claims.critical_dims(store, scale)
     if not dims:
         return ""
-    rows = [[f"{a}", model, str(depth), f"{n:g}"] for (a, model, depth), n in dims.items()]
-    lengths = expressivity.SCALES[scale.name]
+    rows = [[f"{a}", model, str(depth), claims.shown(n)] for (a, model, depth), n in dims.items()]
+    lengths = sorted({a for a, _, _ in dims}, reverse=True)
     figure, axes = plt.subplots(1, len(lengths), figsize=(4 * len(lengths), 3.2), squeeze=False, sharey=True)
     for ax, a in zip(axes[0], lengths):
         for model, style in (("nODE", "--"), ("gnODE", "-")):
-            for depth in expressivity.WIDTHS:
+            for depth in scale.depths:
                 cells = {
                     n: store.read("expressivity", f"length {a}", f"{model} depth {depth}", f"N {n}")
                     for n in scale.latent_dims
@@ -169,7 +223,8 @@ def _expressivity(store: Store, scale: Scale, out: Path) -> str:
     _save(figure, out / "expressivity.svg")
     return (
         "## Expressivity\n\nFour random smooth trajectories in two dimensions, from learned initial states; N* is the "
-        "smallest number of latents with a median normalised error below 0.05. Paths that cross need N > 2.\n\n"
+        "smallest number of latents with a median normalised error below 0.05, with its 95 % interval over seeds. "
+        "Flows have about as many weights at every depth. Paths that cross need N > 2.\n\n"
         + table(["length scale (s)", "model", "hidden layers", "N*"], rows)
         + "\n![Error over latents](expressivity.svg)\n"
     )
@@ -189,7 +244,10 @@ def _real(store: Store) -> str:
             if found and "accuracy" in found:
                 rows.append([task, model, mean_error([100 * a for a in found["accuracy"]], 2) + " %"])
             elif found:
-                rows.append([task, model, mean_error(found["squared_error"], 3)])
+                text = mean_error(found["squared_error"], 3)
+                if len(found["squared_error"]) > 1:
+                    text += f" (mean of the seeds' predictions: {found['squared_error_of_mean']:.3f})"
+                rows.append([task, model, f"{text}, {found['n_weights']} weights"])
     if not rows:
         return ""
     published = "; ".join(f"{k}: {v}" for k, v in real_world.PUBLISHED.items())
@@ -201,10 +259,3 @@ def _real(store: Store) -> str:
 def _settings(scale: Scale) -> str:
     rows = [[k, str(v)] for k, v in scale.settings().items()]
     return "## Settings\n\n" + table(["setting", "value"], rows)
-
-
-def _save(figure: plt.Figure, path: Path) -> None:
-    figure.tight_layout()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary)
-    plt.close(figure)

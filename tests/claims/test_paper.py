@@ -54,7 +54,7 @@ def test_the_command_writes_tables(tmp_path):
         "-m",
         "benchmarks.paper",
         "--quick",
-        "--part",
+        "--only",
         "exactness",
         "--out",
         str(tmp_path),
@@ -64,6 +64,7 @@ def test_the_command_writes_tables(tmp_path):
     assert "| C1 |" in text
     assert "**not reproduced**" not in text
     again = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    assert "1 of 1 cells are there" in again.stdout
     assert "CPU s" not in again.stdout, "a finished cell was computed again"
 
 

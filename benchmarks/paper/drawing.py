@@ -1,0 +1,33 @@
+"""Markdown tables, means with errors, and figures written whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from neurognode.files import atomic_path
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows), ""])
+
+
+def mean_error(values: list[float], digits: int = 4) -> str:
+    """Mean ± standard error."""
+    a = np.asarray(values, float)
+    error = f" ± {a.std(ddof=1) / len(a) ** 0.5:.{digits}f}" if len(a) > 1 else ""
+    return f"{a.mean():.{digits}f}{error}"
+
+
+def save(figure: plt.Figure, path: Path) -> None:
+    figure.tight_layout()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary)
+    plt.close(figure)
