@@ -100,7 +100,7 @@ def _equations(found: dict[str, dict]) -> str:
             rows.append([name, degree, str(e["terms"]), f"{max(e['error']):.3f}", f"{e['path_error']:.3f}"])
     text = "## Flows as equations\n\n`neurognode.interpret.equations`: sparse polynomials read from the fitted fields "
     text += "of the circuits and of the best task networks; errors are on states that neither fitted nor chose them "
-    text += "(root mean square in spreads of the velocity; paths after one trial length in diameters of the region).\n\n"
+    text += "(root mean square in spreads of the velocity; paths after a trial length in diameters of the region).\n\n"
     text += table(["field", "degree", "terms", "error of the velocity", "distance of the paths"], rows)
     for name in (c for c in CIRCUITS if c in found):
         text += f"\n{name}, degree 3:\n\n```\n{found[name]['equations']['3']['text']}\n```\n"
