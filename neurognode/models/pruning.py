@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from neurognode.dynamics.base import VectorField
+from neurognode.dynamics.network import Network
 from neurognode.models.presets import setting
 
 if TYPE_CHECKING:
@@ -87,8 +88,12 @@ def check_share(share: float) -> None:
 
 def prunable(field: VectorField) -> list[nn.Parameter]:
     """The matrices of a field's networks; empty for a field that has none."""
-    nets = [getattr(field, name, None) for name in ("drift_net", "gate_net")]
-    return [p for net in nets if net is not None for name, p in net.named_parameters() if "bias" not in name]
+    return [p for net in _networks(field) for name, p in net.named_parameters() if "bias" not in name]
+
+
+def _networks(field: VectorField) -> list[Network]:
+    found = (getattr(field, name, None) for name in ("drift_net", "gate_net"))
+    return [net for net in found if isinstance(net, Network)]
 
 
 def sparsity(field: VectorField) -> float:
@@ -113,9 +118,8 @@ def sparsity(field: VectorField) -> float:
 def live_units(field: VectorField) -> int:
     """Hidden units of flow and gate that something enters and that have an effect."""
     count = 0
-    for name in ("drift_net", "gate_net"):
-        net = getattr(field, name, None)
-        for layer in range(len(net.hidden) if net is not None else 0):
+    for net in _networks(field):
+        for layer in range(len(net.hidden)):
             entering = net.weights[layer].abs().sum(-1)
             if layer == 0 and net.input_weight is not None:
                 entering = entering + net.input_weight.abs().sum(-1)
