@@ -14,8 +14,21 @@ def register(app: typer.Typer) -> None:
     from neurognode.commands.push import push
     from neurognode.commands.stages import compare, evaluate, export, interpret, report
     from neurognode.commands.sweep import sweep
+    from neurognode.commands.written import equations, prove
 
-    for command in (inspect, fit, evaluate, interpret, push, compare, mechanisms, report, export):
+    for command in (
+        inspect,
+        fit,
+        evaluate,
+        interpret,
+        equations,
+        prove,
+        push,
+        compare,
+        mechanisms,
+        report,
+        export,
+    ):
         app.command()(command)
     app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(sweep)
     app.command()(demo)

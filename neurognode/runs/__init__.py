@@ -18,6 +18,8 @@ _HOMES = {
     "report_run": "steps",
     "rank_run": "steps",
     "push_run": "steps",
+    "write_run": "steps",
+    "prove_run": "steps",
     "Space": "space",
     "Sweep": "sweep",
 }

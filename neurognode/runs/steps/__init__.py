@@ -8,6 +8,7 @@ from neurognode.runs.steps.interpret import interpret_run
 from neurognode.runs.steps.mechanisms import rank_run
 from neurognode.runs.steps.push import push_run
 from neurognode.runs.steps.report import report_run
+from neurognode.runs.steps.written import prove_run, write_run
 
 __all__ = [
     "compare_run",
@@ -15,7 +16,9 @@ __all__ = [
     "export_run",
     "fit_run",
     "interpret_run",
+    "prove_run",
     "push_run",
     "rank_run",
     "report_run",
+    "write_run",
 ]
