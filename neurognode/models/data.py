@@ -43,6 +43,15 @@ class Batch(NamedTuple):
     session: int = 0
 
 
+def valid_bins(batch: Batch) -> Tensor:
+    """1 within a trial, 0 after its end, (B, T)."""
+    n_bins, device = batch.values.shape[1], batch.values.device
+    if batch.lengths is None:
+        return batch.values.new_ones(len(batch.values), n_bins)
+    inside = torch.arange(n_bins, device=device)[None] < batch.lengths.to(device)[:, None]
+    return inside.to(batch.values.dtype)
+
+
 @dataclass
 class TrialTensors:
     """All trials of one session as tensors; `batch` hands out some of them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +15,12 @@ from neurognode.models import data, pruning, verbs
 from neurognode.models.assemble import Shape, make_network
 from neurognode.models.inference import hold_out_score
 from neurognode.models.network import LatentNetwork
+from neurognode.models.population import NetworkPopulation
 from neurognode.models.presets import chosen_preset, setting
 from neurognode.models.recorded import Recorded
 from neurognode.models.session_alignment import align_sessions
-from neurognode.training import Outcome, ProgressBar, Settings, train
+from neurognode.models.together import train_together
+from neurognode.training import CallbackList, Outcome, ProgressBar, Settings, train
 from neurognode.training.randomness import as_seed, stream
 
 if TYPE_CHECKING:
@@ -28,8 +32,111 @@ FREE_SELECT_FROM = 0.85
 before the learning rate is small."""
 
 
+@dataclass
+class Prepared:
+    """A fit that has been checked and set up, but not begun."""
+
+    model: LatentDynamics
+    network: LatentNetwork
+    training: list[data.TrialTensors]
+    validation: list[data.TrialTensors]
+    seed: int
+
+    def batches(self) -> data.TrialTensors | data.SessionTensors:
+        """The training trials."""
+        return self.training[0] if len(self.training) == 1 else data.SessionTensors(self.training)
+
+    def score(self) -> Callable[[], float] | None:
+        """What chooses the checkpoint, if any trials are kept back for that."""
+        if not self.validation:
+            return None
+        parts = [hold_out_score(self.network, tensors, self.seed) for tensors in self.validation]
+        return lambda: float(np.mean([part() for part in parts]))
+
+    def listeners(self) -> list[Any]:
+        """The estimator's callbacks, and a progress bar if it wants one."""
+        found: list[Any] = list(self.model.callbacks or [])
+        if self.model.progress:
+            counts = self.network.likelihood.signal == "counts"
+            label = "held-out bits/spike" if counts else "held-out R²"
+            found.append(ProgressBar(getattr(self.model, "_label", "fit"), label))
+        return found
+
+    def settings(self) -> Settings:
+        """How to train."""
+        model, anneal = self.model, self.network.objective.anneal
+        return Settings(
+            max_steps=int(setting(model, "max_steps")),
+            max_seconds=model.max_seconds,
+            batch_size=model.batch_size,
+            learning_rate=setting(model, "learning_rate"),
+            weight_decay=setting(model, "weight_decay"),
+            select_from=0.0 if anneal is None else FREE_SELECT_FROM,
+            checkpoint=model.checkpoint,
+            checkpoint_seconds=model.checkpoint_seconds,
+            resume=model.resume,
+            device=model.device,
+            precision=model.precision,
+            seed=stream(self.seed, 0) % 2**32,
+        )
+
+    def train(self) -> Outcome:
+        """Train the network alone."""
+        self.network.noise_factor = 1.0
+        outcome = train(
+            self.network,
+            self.batches(),
+            self.settings(),
+            validate=self.score(),
+            callbacks=self.listeners(),
+        )
+        self.ended(outcome)
+        return outcome
+
+    def ended(self, outcome: Outcome) -> None:
+        """Leave a network whose noise was annealed away without noise."""
+        anneal = self.network.objective.anneal
+        if anneal is not None and (outcome.best_step or outcome.stopped == "finished"):
+            self.network.noise_factor = 0.0
+
+    def keep(self, outcome: Outcome) -> None:
+        """Write what the training left to the estimator's attributes."""
+        model = self.model
+        model.history_ = outcome.history
+        model.stopped_, model.n_steps_, model.bad_steps_ = outcome.stopped, outcome.steps, outcome.bad_steps
+        model.best_step_, model.validation_score_ = outcome.best_step, outcome.best_score
+        model.fit_seconds_ = outcome.seconds
+
+
 def fit_model(model: LatentDynamics, recording: Any) -> None:
     """Fit `model` in place; bad settings or data are found before anything of an earlier fit is lost."""
+    fit = prepare(model, recording)
+    fit.keep(fit.train())
+    if model.prune:
+        pruning.prune_rounds(model, fit.training, fit.validation, model.prune)
+
+
+def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
+    """Fit models of one shape to one session in place, in one training; what went wrong with each, or ""."""
+    parts = [prepare(model, recording) for model in models]
+    for part in parts:
+        part.network.noise_factor = 1.0
+    outcomes = train_together(
+        NetworkPopulation([part.network for part in parts]),
+        [part.training[0] for part in parts],
+        [part.settings() for part in parts],
+        [part.score() for part in parts],
+        [CallbackList(part.listeners()) for part in parts],
+    )
+    for part, outcome in zip(parts, outcomes):
+        part.ended(outcome)
+        part.keep(outcome)
+    message = "The loss or its gradient was not finite again and again; the last good weights are kept."
+    return [message if outcome.stopped == "failed" else "" for outcome in outcomes]
+
+
+def prepare(model: LatentDynamics, recording: Any) -> Prepared:
+    """Check settings and data, build the network, and split the trials."""
     _check_settings(model)
     seed = as_seed(model.random_state)
     recordings = recording if isinstance(recording, list | tuple) else [recording]
@@ -51,8 +158,7 @@ def fit_model(model: LatentDynamics, recording: Any) -> None:
     for index, (tensors, own) in enumerate(zip(whole, recorded)):
         network.session(index).likelihood.check(*_arrays(tensors), own.units[own.active])
     splits = [_split(len(tensors), model.validation_fraction, seed) for tensors in whole]
-    training = [subset(tensors, split[0]) for tensors, split in zip(whole, splits)]
-    validation = [subset(tensors, split[1]) for tensors, split in zip(whole, splits) if len(split[1])]
+    training, validation = _divided(whole, splits)
     for index, tensors in enumerate(training):
         network.session(index).initialise(*_arrays(tensors))
     if len(sessions) > 1:
@@ -61,17 +167,17 @@ def fit_model(model: LatentDynamics, recording: Any) -> None:
     model.network_, model.seed_, model.sessions_ = network, seed, recorded
     model.n_features_in_ = len(recorded[0].units)
     model.input_names_, model.bin_size_, model.activity_kind_ = names, bin_size, kind
-    _keep_outcome(model, Outcome(stopped="failed"))
-    _keep_outcome(model, train_model(model, network, training, validation, seed))
-    if model.prune:
-        pruning.prune_rounds(model, training, validation, model.prune)
+    found = Prepared(model, network, training, validation, seed)
+    found.keep(Outcome(stopped="failed"))
+    return found
 
 
 def train_on(model: LatentDynamics, recording: Any) -> None:
     """Train a fitted model on, on other trials of the same units."""
     training, validation = parts_of(model, recording)
     model.network_.train()
-    _keep_outcome(model, train_model(model, model.network_, training, validation, model.seed_))
+    fit = Prepared(model, model.network_, training, validation, model.seed_)
+    fit.keep(fit.train())
 
 
 def parts_of(
@@ -85,9 +191,7 @@ def parts_of(
         )
     whole = [verbs.prepare(model, one, index)[1] for index, one in enumerate(recordings)]
     splits = [_split(len(tensors), model.validation_fraction, model.seed_) for tensors in whole]
-    training = [subset(tensors, split[0]) for tensors, split in zip(whole, splits)]
-    validation = [subset(tensors, split[1]) for tensors, split in zip(whole, splits) if len(split[1])]
-    return training, validation
+    return _divided(whole, splits)
 
 
 def train_model(
@@ -98,46 +202,15 @@ def train_model(
     seed: int,
 ) -> Outcome:
     """Train a network with the settings of `model`, choosing the checkpoint on `validation` if there is any."""
-    score = None
-    if validation:
-        parts = [hold_out_score(network, tensors, seed) for tensors in validation]
-
-        def score() -> float:
-            return float(np.mean([part() for part in parts]))
-
-    counts = network.likelihood.signal == "counts"
-    listeners: list[Any] = list(model.callbacks or [])
-    if model.progress:
-        label = "held-out bits/spike" if counts else "held-out R²"
-        listeners.append(ProgressBar(getattr(model, "_label", "fit"), label))
-    anneal = network.objective.anneal
-    settings = Settings(
-        max_steps=int(setting(model, "max_steps")),
-        max_seconds=model.max_seconds,
-        batch_size=model.batch_size,
-        learning_rate=setting(model, "learning_rate"),
-        weight_decay=setting(model, "weight_decay"),
-        select_from=0.0 if anneal is None else FREE_SELECT_FROM,
-        checkpoint=model.checkpoint,
-        checkpoint_seconds=model.checkpoint_seconds,
-        resume=model.resume,
-        device=model.device,
-        precision=model.precision,
-        seed=stream(seed, 0) % 2**32,
-    )
-    network.noise_factor = 1.0
-    batches = training[0] if len(training) == 1 else data.SessionTensors(training)
-    outcome = train(network, batches, settings, validate=score, callbacks=listeners)
-    if anneal is not None and (outcome.best_step or outcome.stopped == "finished"):
-        network.noise_factor = 0.0
-    return outcome
+    return Prepared(model, network, training, validation, seed).train()
 
 
-def _keep_outcome(model: LatentDynamics, outcome: Outcome) -> None:
-    model.history_ = outcome.history
-    model.stopped_, model.n_steps_, model.bad_steps_ = outcome.stopped, outcome.steps, outcome.bad_steps
-    model.best_step_, model.validation_score_ = outcome.best_step, outcome.best_score
-    model.fit_seconds_ = outcome.seconds
+def _divided(
+    whole: list[data.TrialTensors], splits: list[tuple[np.ndarray, np.ndarray]]
+) -> tuple[list[data.TrialTensors], list[data.TrialTensors]]:
+    """Trials to train on, and to choose the checkpoint on."""
+    training = [subset(tensors, split[0]) for tensors, split in zip(whole, splits)]
+    return training, [subset(tensors, split[1]) for tensors, split in zip(whole, splits) if len(split[1])]
 
 
 def subset(whole: data.TrialTensors, indices: np.ndarray) -> data.TrialTensors:

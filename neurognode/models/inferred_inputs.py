@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from neurognode.models.draws import normal_like
 from neurognode.models.encoders.pooling import interpolated
 
 
@@ -69,7 +70,7 @@ class InferredInputs(nn.Module):
         variance = log_variance.clamp(-9.0, 2.0).exp()
         sample = mean
         if noise:
-            sample = mean + noise * variance.sqrt() * torch.randn_like(mean)
+            sample = mean + noise * variance.sqrt() * normal_like(mean)
         return sample, self._divergence(mean, variance, valid)
 
     def draw_prior(self, n_trials: int, n_bins: int) -> Tensor:

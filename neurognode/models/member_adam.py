@@ -60,18 +60,22 @@ class MemberAdam:
     def step(self, factor: float = 1.0) -> Tensor:
         """One step with the learning rates times `factor`; returns each member's gradient norm (K,).
 
-        A member whose gradient is not finite stays where it is.
+        A member whose gradient is not finite stays where it is, and so does a parameter without one.
         """
         self.n_steps += 1
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        norm = torch.stack([g.double().flatten(1).square().sum(1) for g in grads]).sum(0).sqrt()
+        used = [
+            (p, p.grad, m, v)
+            for p, m, v in zip(self.parameters, self.first, self.second)
+            if p.grad is not None
+        ]
+        norm = torch.stack([g.double().flatten(1).square().sum(1) for _, g, _, _ in used]).sum(0).sqrt()
         good = torch.isfinite(norm)
         scale = good.to(norm)
         if self.clip is not None:
-            scale = scale * torch.clamp(self.clip / (norm.nan_to_num(0.0, 1.0, 1.0) + 1e-12), max=1.0)
+            scale = scale * torch.clamp(self.clip / (norm.nan_to_num(0.0, 1.0, 1.0) + 1e-6), max=1.0)
         scale = scale.to(self.parameters[0])
         one, two = (1 - beta**self.n_steps for beta in self.betas)
-        for p, g, m, v in zip(self.parameters, grads, self.first, self.second):
+        for p, g, m, v in used:
             shape = (-1, *([1] * (p.ndim - 1)))
             g = torch.where(good.view(shape), g, torch.zeros_like(g)) * scale.view(shape)
             m.lerp_(g, 1 - self.betas[0])

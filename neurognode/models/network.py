@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from neurognode.models.data import Batch
+from neurognode.models.data import Batch, valid_bins
+from neurognode.models.draws import marks_like
 from neurognode.models.encoders import Encoder
 from neurognode.models.inferred_inputs import InferredInputs
 from neurognode.models.likelihoods import Likelihood
-from neurognode.models.path import LatentPath
+from neurognode.models.path import LatentPath, Plan
 from neurognode.models.readouts import Readout
 from neurognode.models.session import Session
 
@@ -74,6 +75,16 @@ class Inferred(NamedTuple):
     inputs: Tensor | None
 
 
+class Begun(NamedTuple):
+    """What is known before the field is integrated: plan, inputs, the inferred ones, their cost, what was hidden."""
+
+    plan: Plan
+    inputs: Tensor | None
+    inferred: Tensor | None
+    divergence: Tensor
+    hidden: Tensor | None = None
+
+
 class LatentNetwork(nn.Module):
     """Encoder and posterior over the path, shared by all sessions, and what each session has of its own.
 
@@ -128,22 +139,46 @@ class LatentNetwork(nn.Module):
 
     def forward(self, batch: Batch | Sequence[Batch], progress: float) -> dict[str, Tensor]:
         """Loss per bin of some trials, from one posterior sample, and its parts."""
-        parts = [batch] if isinstance(batch, Batch) else list(batch)
-        objective = self.objective
-        hide = objective.coordinated_dropout if self.training else 0.0
-        factor = objective.noise_factor(progress)
-        log_likelihood, divergence = self._zero(), self._zero()
-        n_bins = 0.0
-        for part in parts:
-            hidden = torch.rand_like(part.values) < hide if hide else None
-            found = self.infer(part, hidden=hidden, hide=hide, noise_factor=factor)
-            session = self.session(part.session)
-            log_likelihood = log_likelihood + session.log_likelihood(part, found.location, hidden, hide)
-            divergence = divergence + found.divergence.sum()
-            n_bins += float(valid_bins(part).sum())
+        log_likelihood, divergence, n_bins = self._zero(), self._zero(), self._zero()
+        for part in [batch] if isinstance(batch, Batch) else batch:
+            begun = self.begin_training(part, progress)
+            found = self.path.run(begun.plan, part.values.shape[1], begun.inputs, self.path.field)
+            fits, costs = self.terms(part, begun, *found)
+            log_likelihood, divergence = log_likelihood + fits, divergence + costs
+            n_bins = n_bins + valid_bins(part).sum()
+        return self.losses(log_likelihood, divergence, n_bins, progress)
+
+    def begin_training(self, batch: Batch, progress: float) -> Begun:
+        """Everything about a training sample that does not need the field."""
+        hide = self.hide
+        hidden = marks_like(batch.values, hide) if hide else None
+        begun = self.begin(
+            batch, hidden=hidden, hide=hide, noise_factor=self.objective.noise_factor(progress)
+        )
+        return begun._replace(hidden=hidden)
+
+    def terms(
+        self, batch: Batch, begun: Begun, states: Tensor, predictions: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Log likelihood and divergence, summed over the batch."""
+        session = self.session(batch.session)
+        location = session.location(states, batch.when)
+        fits = session.log_likelihood(batch, location, begun.hidden, self.hide)
+        costs = self.path.divergence(begun.plan, states, predictions, valid_bins(batch), begun.inputs)
+        return fits, (costs + begun.divergence).sum()
+
+    def losses(
+        self, log_likelihood: Tensor, divergence: Tensor, n_bins: Tensor, progress: float
+    ) -> dict[str, Tensor]:
+        """Loss per bin and its parts, from sums over a batch."""
         nll, divergence = -log_likelihood / n_bins, divergence / n_bins
-        loss = nll + objective.divergence_weight(progress) * divergence
+        loss = nll + self.objective.divergence_weight(progress) * divergence
         return {"loss": loss, "nll": nll.detach(), "kl": divergence.detach()}
+
+    @property
+    def hide(self) -> float:
+        """Share of entries that are hidden from the encoder in training, as it can be drawn."""
+        return round(256 * self.objective.coordinated_dropout) / 256 if self.training else 0.0
 
     def _zero(self) -> Tensor:
         return self.path.start.mean.new_zeros(())
@@ -176,16 +211,38 @@ class LatentNetwork(nn.Module):
         start_shift : Tensor, (B, N) or (repeats * B, N), optional
             Added to the first states; see `neurognode.models.refinement`.
         """
+        begun = self.begin(
+            batch, hidden=hidden, hide=hide, noise=noise, noise_factor=noise_factor, repeats=repeats
+        )
+        plan, valid, when = begun.plan, valid_bins(batch).repeat(repeats, 1), batch.when
+        if start_shift is not None:
+            times = repeats if len(start_shift) < len(plan.h0) else 1
+            plan = plan._replace(h0=plan.h0 + start_shift.repeat(times, 1))
+        states, predictions = self.path.run(plan, valid.shape[1], begun.inputs, self.path.field)
+        location = self.session(batch.session).location(
+            states, None if when is None else when.repeat(repeats)
+        )
+        divergence = self.path.divergence(plan, states, predictions, valid, begun.inputs)
+        return Inferred(states, location, divergence + begun.divergence, begun.inferred)
+
+    def begin(
+        self,
+        batch: Batch,
+        *,
+        hidden: Tensor | None = None,
+        hide: float = 0.0,
+        noise: float = 1.0,
+        noise_factor: float | None = None,
+        repeats: int = 1,
+    ) -> Begun:
+        """What comes before the field is integrated; arguments as in `infer`."""
         session, valid = self.session(batch.session), valid_bins(batch)
         features = self.encoder(session.shown(batch, hidden, hide), batch.lengths)
-        inputs, when, lengths = batch.inputs, batch.when, batch.lengths
+        inputs, lengths = batch.inputs, batch.lengths
         if repeats > 1:
             features, valid = features.repeat(repeats, 1, 1), valid.repeat(repeats, 1)
             inputs = None if inputs is None else inputs.repeat(repeats, 1, 1)
-            when = None if when is None else when.repeat(repeats)
             lengths = None if lengths is None else lengths.repeat(repeats)
-            if start_shift is not None and len(start_shift) < len(features):
-                start_shift = start_shift.repeat(repeats, 1)
         timing: dict[str, Any] = {"lengths": lengths, "stride": self.encoder.stride, "noise": noise}
         divergence = features.new_zeros(len(features))
         inferred = None
@@ -193,9 +250,8 @@ class LatentNetwork(nn.Module):
             inferred, divergence = self.inferred(features, valid, **timing)
             inputs = inferred if inputs is None else torch.cat([inputs, inferred], -1)
         factor = self.noise_factor if noise_factor is None else noise_factor
-        path = self.path(features, valid, inputs, noise_factor=factor, start_shift=start_shift, **timing)
-        location = session.location(path.states, when)
-        return Inferred(path.states, location, path.divergence + divergence, inferred)
+        plan = self.path.plan(features, valid, noise_factor=factor, **timing)
+        return Begun(plan, inputs, inferred, divergence)
 
     def mean_inputs(self, batch: Batch, features: Tensor) -> Tensor | None:
         """External inputs and the posterior means of the inferred ones, (B, T, I), None if there are neither."""
@@ -204,12 +260,3 @@ class LatentNetwork(nn.Module):
         timing: dict[str, Any] = {"lengths": batch.lengths, "stride": self.encoder.stride, "noise": 0.0}
         inferred = self.inferred(features, valid_bins(batch), **timing)[0]
         return inferred if batch.inputs is None else torch.cat([batch.inputs, inferred], -1)
-
-
-def valid_bins(batch: Batch) -> Tensor:
-    """1 within a trial, 0 after its end, (B, T)."""
-    n_bins, device = batch.values.shape[1], batch.values.device
-    if batch.lengths is None:
-        return batch.values.new_ones(len(batch.values), n_bins)
-    inside = torch.arange(n_bins, device=device)[None] < batch.lengths.to(device)[:, None]
-    return inside.to(batch.values.dtype)

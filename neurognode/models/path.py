@@ -11,6 +11,7 @@ from neurognode.dynamics import Diffusion, Map, VectorField, integrate
 from neurognode.dynamics.constrained.residual import WithResidual
 from neurognode.dynamics.corrected import integrate_corrected
 from neurognode.dynamics.methods import METHODS
+from neurognode.models.draws import normal_like
 from neurognode.models.encoders.pooling import interpolated
 from neurognode.models.initial_state import InitialState
 from neurognode.models.pseudo_observations import Conditional, PseudoObservations, apply, conditional
@@ -24,6 +25,15 @@ class Path(NamedTuple):
 
     states: Tensor
     divergence: Tensor
+
+
+class Plan(NamedTuple):
+    """First states (B, N), their divergence (B,), and what corrects later ones, if anything does."""
+
+    h0: Tensor
+    divergence: Tensor
+    messages: Conditional | None = None
+    anchor: Tensor | None = None
 
 
 class LatentPath(nn.Module):
@@ -110,24 +120,80 @@ class LatentPath(nn.Module):
         start_shift : Tensor, (B, N), optional
             Added to the first states.
         """
+        plan = self.plan(
+            features, valid, lengths=lengths, stride=stride, noise=noise, noise_factor=noise_factor
+        )
+        if start_shift is not None:
+            plan = plan._replace(h0=plan.h0 + start_shift)
+        states, predictions = self.run(plan, valid.shape[1], inputs, self.field)
+        return Path(states, self.divergence(plan, states, predictions, valid, inputs))
+
+    def plan(
+        self,
+        features: Tensor,
+        valid: Tensor,
+        *,
+        lengths: Tensor | None = None,
+        stride: int = 1,
+        noise: float = 1.0,
+        noise_factor: float = 1.0,
+    ) -> Plan:
+        """Everything about a sample that does not need the field; arguments as in `forward`."""
         target, root = self.first(features[:, 0])
         message = conditional(target, root, self.start.std)
         divergence = message.divergence(self.start.mean) * valid[:, 0]
         h0 = _draw(message, self.start.mean.expand_as(message.target), noise)
-        if start_shift is not None:
-            h0 = h0 + start_shift
         if self.later is None or noise_factor == 0:
-            return Path(self.rollout(h0, valid.shape[1], inputs), divergence)
+            return Plan(h0, divergence)
         linear = interpolated(self.later.linear(features), valid.shape[1], stride, lengths)
         target, root = self.later.split(linear[:, 1:])
         after = valid[:, 1:]
         std = noise_factor * self.step_std(h0)
         messages = conditional(target, root * after.reshape(*after.shape, *[1] * (root.dim() - 2)), std)
-        states, predictions = self._corrected(h0, messages, inputs, noise)
-        divergence = divergence + (messages.divergence(predictions) * after).sum(1)
+        anchor = target - apply(messages.keep, target)
+        if noise:
+            anchor = anchor + noise * apply(messages.noise_root, normal_like(target))
+        return Plan(h0, divergence, messages, anchor)
+
+    def run(
+        self, plan: Plan, n_bins: int, inputs: Tensor | None, field: VectorField
+    ) -> tuple[Tensor, Tensor | None]:
+        """States, and predictions if they are corrected; with a population as `field` everything has its axis.
+
+        In training, states that are not finite are returned as such, for the loop to leave out the step.
+        """
+        times = torch.arange(n_bins, dtype=torch.float64) * self.bin_size
+        how: tuple[str, int] = (self.method, 1 if isinstance(field, Map) else self.substeps)
+        training = torch.is_grad_enabled()
+        h0, lost = plan.h0, None
+        if training and not bool(torch.isfinite(h0).all()):
+            lost = ~torch.isfinite(h0).all(-1, keepdim=True)
+            h0 = h0.masked_fill(lost, 0)
+        if plan.messages is None or plan.anchor is None:
+            states, predictions = integrate(field, h0, times, inputs, *how, check=not training), None
+        else:
+            states, predictions = integrate_corrected(
+                field, h0, times, plan.messages.keep, plan.anchor, inputs, *how
+            )
+        return states if lost is None else states.masked_fill(lost[..., None], torch.nan), predictions
+
+    def divergence(
+        self,
+        plan: Plan,
+        states: Tensor,
+        predictions: Tensor | None,
+        valid: Tensor,
+        inputs: Tensor | None = None,
+    ) -> Tensor:
+        """Divergence of posterior from prior, summed over a trial (B,), and what a residual costs."""
+        if plan.messages is None or predictions is None:
+            return plan.divergence
+        after = valid[:, 1:]
+        divergence = plan.divergence + (plan.messages.divergence(predictions) * after).sum(1)
         if isinstance(self.field, WithResidual):
-            divergence = divergence + RESIDUAL_WEIGHT * self._departure(states, inputs, std, after)
-        return Path(states, divergence)
+            cost = self._departure(states, inputs, plan.messages.std, after)
+            divergence = divergence + RESIDUAL_WEIGHT * cost
+        return divergence
 
     def _departure(self, states: Tensor, inputs: Tensor | None, std: Tensor, after: Tensor) -> Tensor:
         """Divergence (B,) of the paths of mechanism and residual from those of the mechanism alone."""
@@ -144,9 +210,7 @@ class LatentPath(nn.Module):
     def rollout(self, h0: Tensor, n_bins: int, inputs: Tensor | None = None, noise: float = 0.0) -> Tensor:
         """Let the states `h0` (B, N) go, with process noise if asked for; (B, n_bins, N)."""
         if noise == 0 or self.diffusion is None:
-            times = torch.arange(n_bins, dtype=torch.float64) * self.bin_size
-            substeps = 1 if isinstance(self.field, Map) else self.substeps
-            return integrate(self.field, h0, times, inputs, method=self.method, substeps=substeps)
+            return self.run(Plan(h0, h0.new_zeros(len(h0))), n_bins, inputs, self.field)[0]
         states, std = [h0], noise * self.step_std(h0)
         for t in range(n_bins - 1):
             h = self._step(states[-1], None if inputs is None else inputs[:, t])
@@ -157,17 +221,6 @@ class LatentPath(nn.Module):
         """First states from the prior, (n_trials, N)."""
         mean = self.start.mean
         return mean + self.start.std * torch.randn(n_trials, len(mean), dtype=mean.dtype, device=mean.device)
-
-    def _corrected(
-        self, h0: Tensor, messages: Conditional, inputs: Tensor | None, noise: float
-    ) -> tuple[Tensor, Tensor]:
-        target, keep = messages.target, messages.keep
-        anchor = target - apply(keep, target)
-        if noise:
-            anchor = anchor + noise * apply(messages.noise_root, torch.randn_like(target))
-        times = torch.arange(target.shape[1] + 1, dtype=torch.float64) * self.bin_size
-        substeps = 1 if isinstance(self.field, Map) else self.substeps
-        return integrate_corrected(self.field, h0, times, keep, anchor, inputs, self.method, substeps)
 
     def _step(self, h: Tensor, x: Tensor | None) -> Tensor:
         if isinstance(self.field, Map):
@@ -182,4 +235,4 @@ class LatentPath(nn.Module):
 
 def _draw(message: Conditional, prediction: Tensor, noise: float) -> Tensor:
     state = message.target - apply(message.keep, message.target - prediction)
-    return state + noise * apply(message.noise_root, torch.randn_like(state)) if noise else state
+    return state + noise * apply(message.noise_root, normal_like(state)) if noise else state

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurognode.models.data import Batch
+from neurognode.models.data import Batch, valid_bins
 from neurognode.models.likelihoods import Likelihood
 from neurognode.models.readouts import Readout
 from neurognode.models.session_drift import SessionDrift
@@ -30,6 +30,7 @@ class Session(nn.Module):
     """
 
     seen: Tensor
+    shown_units: Tensor
     centre: Tensor
     spread: Tensor
 
@@ -46,6 +47,7 @@ class Session(nn.Module):
         super().__init__()
         self.readout, self.likelihood, self.drift, self.gain = readout, likelihood, drift, gain
         self.register_buffer("seen", seen)
+        self.register_buffer("shown_units", seen.nonzero()[:, 0], persistent=False)
         self.register_buffer("centre", torch.zeros(len(seen)))
         self.register_buffer("spread", torch.ones(len(seen)))
         self.read_in = None if read_in is None else nn.Linear(int(seen.sum()), read_in)
@@ -81,16 +83,22 @@ class Session(nn.Module):
         hidden : Tensor of bool, (B, T, U), optional
             Entries to hide; `hide` is their expected share.
         """
-        shown = ((batch.values - self.centre) / self.spread)[..., self.seen]
+        shown = (self._units(batch.values) - self._units(self.centre)) / self._units(self.spread)
         missing = shown.new_zeros(*shown.shape[:-1], 1)
         if batch.observed is not None:
-            recorded = batch.observed[..., self.seen]
+            recorded = self._units(batch.observed)
             shown, missing = shown * recorded, 1 - recorded.mean(-1, keepdim=True)
+        if batch.lengths is not None:
+            missing = missing * valid_bins(batch)[..., None]
         if hidden is not None:
-            shown = shown.masked_fill(hidden[..., self.seen], 0.0) / (1 - hide)
+            shown = shown.masked_fill(self._units(hidden), 0.0) / (1 - hide)
         if self.read_in is not None:
             shown = self.read_in(shown)
         return torch.cat([shown, missing] if batch.inputs is None else [shown, missing, batch.inputs], -1)
+
+    def _units(self, values: Tensor) -> Tensor:
+        """Of the last axis, what belongs to units that the encoder may see."""
+        return values.index_select(-1, self.shown_units)
 
     def log_likelihood(
         self, batch: Batch, location: Tensor, hidden: Tensor | None = None, hide: float = 0.0

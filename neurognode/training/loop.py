@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from neurognode.errors import FitError
+from neurognode.errors import FitError, IntegrationError
 from neurognode.training.callbacks import CallbackList
 from neurognode.training.checkpoint import load_training, save_training
 from neurognode.training.devices import cpu_threads, make_fabric
@@ -208,7 +208,7 @@ class _Run:
         self.good = _copy(module)
         fabric = make_fabric(settings.device, settings.precision)
         groups = parameter_groups(module, settings.weight_decay)
-        optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, foreach=True)
+        optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, fused=True)
         self.fabric = fabric
         self.wrapped, self.optimiser = fabric.setup(module, optimiser)
         self.before = 0.0
@@ -307,9 +307,7 @@ class _Run:
         if self.bad_in_a_row == 0:
             self.good = _copy(self.module)
         if self.validate is not None:
-            self.wrapped.eval()
-            with torch.no_grad():
-                entry["score"] = float(self.validate())
+            entry["score"] = scored(self.wrapped, self.validate)
             eligible = self._progress() >= self.settings.select_from and math.isfinite(entry["score"])
             if eligible and not entry["score"] <= self.outcome.best_score:
                 self.best, self.outcome.best_step = _copy(self.module), self.step
@@ -342,6 +340,16 @@ class _Run:
         self.outcome.history, self.outcome.best_step = meta["history"], meta["best_step"]
         self.outcome.bad_steps = meta["bad_steps"]
         self.outcome.best_score = math.nan if meta["best_score"] is None else meta["best_score"]
+
+
+def scored(module: nn.Module, validate: Callable[[], float]) -> float:
+    """The validation score of a module, put into evaluation mode; NaN if its trajectories diverge."""
+    module.eval()
+    try:
+        with torch.no_grad():
+            return float(validate())
+    except IntegrationError:
+        return math.nan
 
 
 def _copy(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from neurognode.models.draws import Dropout
 from neurognode.models.encoders.base import Encoder
 from neurognode.models.encoders.pooling import blocks, pooled
+from neurognode.models.encoders.recurrence import gru
 
 
 class GRUEncoder(Encoder):
@@ -19,7 +20,7 @@ class GRUEncoder(Encoder):
     hidden : int
         Units per direction.
     dropout : float
-        Dropout before and after the recurrent layer.
+        Dropout before and after the recurrent layer, in 256ths.
     stride : int
         Average this many bins before the recurrent layer; faster, but blind to what happens within that time.
     layers : int
@@ -41,7 +42,7 @@ class GRUEncoder(Encoder):
         if self.causal and stride > 1:
             raise ValueError("stride > 1 averages over later bins; a causal encoder needs stride=1.")
         super().__init__(n_inputs, hidden * (2 if self.bidirectional else 1), stride)
-        self.before, self.after = nn.Dropout(dropout), nn.Dropout(dropout)
+        self.before, self.after = Dropout(dropout), Dropout(dropout)
         self.recurrent = nn.GRU(
             n_inputs,
             hidden,
@@ -54,13 +55,7 @@ class GRUEncoder(Encoder):
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         if self.stride > 1:
             x, lengths = pooled(x, self.stride), blocks(lengths, self.stride)
-        return self.after(self._run(self.before(x), lengths))
-
-    def _run(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        if lengths is None:
-            return self.recurrent(x)[0]
-        packed = pack_padded_sequence(x, lengths.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False)
-        return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+        return self.after(gru(self.recurrent, self.before(x), lengths))
 
 
 class CausalGRUEncoder(GRUEncoder):
