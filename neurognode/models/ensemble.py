@@ -12,10 +12,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
 from neurognode.dynamics import Diffusion, VectorField
+from neurognode.errors import FitError
 from neurognode.models import archive, parallel, verbs
 from neurognode.models.alignment import Affine, align
 from neurognode.models.data import as_trials
 from neurognode.models.estimator import LatentDynamics
+from neurognode.models.fitting import can_fit_together, fit_together
 from neurognode.models.readouts import Readout
 from neurognode.training.randomness import as_seed, stream
 
@@ -33,8 +35,8 @@ class Ensemble(BaseEstimator):
         Seed from which the members' seeds are drawn; by default the model's own.
     n_jobs : int, optional
         Members fitted at the same time, each in a process of its own; -1 for one per core. Starting a process
-        takes seconds, so this pays for fits of a minute or more. By default they are fitted in turn, as they
-        also are where there are several sessions.
+        takes seconds, so this pays for fits of a minute or more. By default they are trained together in this
+        process, along the population axis of the kernels, where `can_fit_together` says so, and else in turn.
 
     Attributes
     ----------
@@ -80,6 +82,8 @@ class Ensemble(BaseEstimator):
         if n_jobs > 1 and parallel.can_fit(members, trials):
             labels = [member._label for member in members]
             fitted = parallel.fit_members(members, trials, n_jobs, labels)
+        elif len(members) > 1 and can_fit_together(members, trials):
+            fitted = self._together(members, trials)
         else:
             fitted = _in_turn(members, trials)
         self._settle(fitted, trials)
@@ -91,6 +95,19 @@ class Ensemble(BaseEstimator):
         if member.checkpoint is not None:
             member.checkpoint = f"{os.fspath(member.checkpoint)}.{index}"
         return member
+
+    def _together(self, members: list[LatentDynamics], trials: Any) -> list[LatentDynamics]:
+        """Train all members in this process at once; one checkpoint and one progress bar for all."""
+        bar = members[0].progress
+        for index, member in enumerate(members):
+            member._label = f"{len(members)} members"
+            member.set_params(checkpoint=self.model.checkpoint, progress=bool(bar and index == 0))
+        problems = fit_together(members, trials)
+        for member in members:
+            member.set_params(progress=bar)
+        if any(problems):
+            raise FitError(next(problem for problem in problems if problem))
+        return members
 
     def _settle(self, members: list[LatentDynamics], trials: Any) -> None:
         scores = np.array([member.validation_score_ for member in members])

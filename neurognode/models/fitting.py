@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import xarray as xr
 
+from neurognode import registry
+from neurognode.dynamics import GNODE
 from neurognode.errors import listing
 from neurognode.models import data, pruning, verbs
 from neurognode.models.assemble import Shape, make_network
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 FREE_SELECT_FROM = 0.85
 """Share of a fit that is annealed after which a validation may choose the checkpoint: free runs score unsteadily
 before the learning rate is small."""
+
+
+_NOT_SHAPE = ("progress", "callbacks", "checkpoint", "checkpoint_seconds", "resume")
 
 
 @dataclass
@@ -114,6 +119,22 @@ def fit_model(model: LatentDynamics, recording: Any) -> None:
     fit.keep(fit.train())
     if model.prune:
         pruning.prune_rounds(model, fit.training, fit.validation, model.prune)
+
+
+def can_fit_together(models: Sequence[LatentDynamics], recording: Any) -> bool:
+    """Whether models can be trained in one pass: one shape, one session, an encoder and a field that allow it.
+
+    They may differ in seed, learning rate, weight decay and the weight of the divergence.
+    """
+    first, free = models[0], ("random_state", "learning_rate", "weight_decay", "kl_weight", *_NOT_SHAPE)
+    shapes = [{k: repr(v) for k, v in model.get_params(False).items() if k not in free} for model in models]
+    if any(shape != shapes[0] for shape in shapes) or isinstance(recording, list | tuple):
+        return False
+    if first.encoder not in ("gru", "causal_gru") or (first.encoder_options or {}).get("layers", 1) > 1:
+        return False
+    kind = registry.resolve("dynamics", first.dynamics)
+    plain = issubclass(kind, GNODE) and not first.prune and first.max_seconds is None
+    return plain and first.precision == "32-true"
 
 
 def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
