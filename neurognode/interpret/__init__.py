@@ -17,6 +17,7 @@ _NAMES = {
     "find_roots": "roots", "starting_points": "roots", "Portrait": "portraits", "portrait": "draw",
     "portrait_of": "fitted", "evidence_of": "fitted", "Evidence": "fitted", "readout_metric": "fitted",
     "Agreement": "agreements", "agreement": "agreements", "dsa": "agreements", "tangent_steps": "variational",
+    "Escape": "escapes", "escape": "escapes", "unstable_cycles": "repelling", "map_cycles": "map_orbits",
     "perturb": "perturbations", "Response": "perturbations", "unit_push": "perturbations",
     "PushedRates": "pushes", "push_model": "pushes", "push_evidence": "pushes",
     "Equations": "symbolic", "equations": "symbolic", "PolynomialField": "symbolic",

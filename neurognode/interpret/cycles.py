@@ -58,7 +58,7 @@ def find_cycles(
     Parameters
     ----------
     flow : Flow
-        The field. For a map, orbits are closed curves of many steps, and none is reported.
+        The field; for a map see `map_cycles`.
     states : array (n, N)
         States after transients have died out.
     longest : float
@@ -81,14 +81,14 @@ def find_cycles(
         return []
     cycles: list[Cycle] = []
     for start in states[farthest_points(region.measure(states), n_tries)]:
-        if any(_on_orbit(region, cycle, start) for cycle in cycles):
+        if any(on_orbit(region, cycle, start) for cycle in cycles):
             continue
         guess = first_return(flow, region, start, longest, step)
         found = None if guess is None else shoot(flow, region, *guess)
         if (
             found is not None
             and found.period <= 1.5 * longest
-            and not any(_same(region, found, c) for c in cycles)
+            and not any(same_cycle(region, found, c) for c in cycles)
         ):
             cycles.append(found)
     return cycles
@@ -198,10 +198,12 @@ def _cycle(
     )
 
 
-def _on_orbit(region: Region, cycle: Cycle, state: np.ndarray) -> bool:
+def on_orbit(region: Region, cycle: Cycle, state: np.ndarray) -> bool:
+    """Whether a state (N,) lies within 2 % of the region's diameter of a cycle's orbit."""
     gap = region.measure(cycle.orbit) - region.measure(state[None])
     return bool(np.linalg.norm(gap, axis=1).min() < 0.02 * region.diameter)
 
 
-def _same(region: Region, one: Cycle, other: Cycle) -> bool:
-    return abs(one.period - other.period) < 0.05 * other.period and _on_orbit(region, other, one.orbit[0])
+def same_cycle(region: Region, one: Cycle, other: Cycle) -> bool:
+    """Whether two cycles have the same period (5 %) and a place in common."""
+    return abs(one.period - other.period) < 0.05 * other.period and on_orbit(region, other, one.orbit[0])

@@ -10,22 +10,26 @@ import numpy as np
 
 from neurognode.errors import one_of
 from neurognode.interpret.contraction import contraction_rates, tangling
-from neurognode.interpret.cycles import Cycle, find_cycles
+from neurognode.interpret.cycles import Cycle, find_cycles, same_cycle
+from neurognode.interpret.escapes import Escape, escape
 from neurognode.interpret.flow import Diffusion, Flow, as_diffusion
 from neurognode.interpret.gating import slowness
 from neurognode.interpret.lyapunov import lyapunov_exponents
+from neurognode.interpret.map_orbits import map_cycles
 from neurognode.interpret.portraits import Portrait
 from neurognode.interpret.precision import Precision, drift_precision, residual_diffusion
 from neurognode.interpret.region import Region, visited_region
+from neurognode.interpret.repelling import unstable_cycles
 from neurognode.interpret.rollouts import Behaviour, behaviour
 from neurognode.interpret.roots import Roots, find_roots, starting_points
-from neurognode.interpret.separation import Connections, connections, nearest_attractor
+from neurognode.interpret.separation import Connections, connections, nearest_attractor, separatrix
 from neurognode.interpret.slow import slow_manifold
 from neurognode.interpret.stability import FixedPoints, linearise
 from neurognode.interpret.survival import step_survival
 
 T = TypeVar("T")
 DEPTHS = ("full", "quick")
+MOST_POINTS = 2000
 FAR = 2.0
 """Zeros farther from the region's box than this many of its widths are counted, not listed."""
 
@@ -118,7 +122,7 @@ def portrait(
         resamples = 5 if depth == "full" else 0
         slow = slow_manifold(flow, region, roll, length, n_resamples=resamples, random_state=task.rng)
         none: tuple[Cycle, ...] = ()
-        cycles = task.attempt("cycles", lambda: _cycles(task, roll), none)
+        cycles = task.attempt("cycles", lambda: _cycles(task, roll, depth == "full"), none)
         deep = _deep(task, roll) if depth == "full" else _shallow(task)
     _warn(task, roll, slow.topology.note)
     return Portrait(
@@ -175,10 +179,17 @@ def _horizon(
     return horizon
 
 
-def _cycles(task: _Task, roll: Behaviour) -> tuple[Cycle, ...]:
-    if not roll.travel > 0.1:
-        return ()
-    found = find_cycles(task.flow, task.region, roll.ends, longest=2 * task.horizon)
+def _cycles(task: _Task, roll: Behaviour, deep: bool) -> tuple[Cycle, ...]:
+    flow, region = task.flow, task.region
+    found: list[Cycle] = []
+    if flow.is_map:
+        found = map_cycles(flow, region, roll.ends)
+    else:
+        if roll.travel > 0.1:
+            found = find_cycles(flow, region, roll.ends, longest=2 * task.horizon)
+        if deep:
+            repelling = unstable_cycles(flow, region, region.states, longest=2 * task.horizon)
+            found += [c for c in repelling if not any(same_cycle(region, c, other) for other in found)]
     return tuple(sorted(found, key=lambda c: (not c.stable, c.period)))
 
 
@@ -203,6 +214,8 @@ def _shallow(task: _Task) -> dict[str, Any]:
         "tangling": float("nan"),
         "precision": None,
         "survival": {},
+        "separatrices": (),
+        "escape": None,
     }
 
 
@@ -220,6 +233,9 @@ def _deep(task: _Task, roll: Behaviour) -> dict[str, Any]:
     out["connections"] = task.attempt(
         "connections", lambda: connections(flow, region, fixed, 4 * length), out["connections"]
     )
+    none: tuple[np.ndarray, ...] = ()
+    out["separatrices"] = task.attempt("separatrices", lambda: _separatrices(task, fixed), none)
+    out["escape"] = task.attempt("escape", lambda: _escape(task, fixed), None)
     ends = roll.ends[np.isfinite(roll.ends).all(1)][:48]
     if len(ends):
         out["exponents"], out["exponents_error"] = task.attempt(
@@ -288,6 +304,20 @@ def _fixed_points(task: _Task, roll: Behaviour) -> FixedPoints:
         roots.points[near], roots.residual[near], roots.isolated[near], roots.n_starts, roots.n_converged
     )
     return linearise(flow, kept, region, task.horizon)
+
+
+def _escape(task: _Task, fixed: FixedPoints) -> Escape | None:
+    if task.diffusion is None:
+        return None
+    return escape(task.flow, task.region, fixed, task.diffusion, task.horizon, random_state=task.rng)
+
+
+def _separatrices(task: _Task, fixed: FixedPoints) -> tuple[np.ndarray, ...]:
+    if task.flow.is_map or task.flow.dim < 2:
+        return ()
+    saddles = np.flatnonzero((fixed.kind == "saddle") & (fixed.index == 1) & fixed.isolated & fixed.inside)
+    found = [separatrix(task.flow, task.region, fixed, int(k), task.horizon) for k in saddles]
+    return tuple(points[:: max(1, len(points) // MOST_POINTS)] for points in found)
 
 
 def _basin_shares(task: _Task, fixed: FixedPoints, roll: Behaviour) -> np.ndarray:

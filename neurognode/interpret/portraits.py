@@ -12,6 +12,7 @@ import xarray as xr
 
 from neurognode.interpret import storage
 from neurognode.interpret.cycles import Cycle
+from neurognode.interpret.escapes import Escape
 from neurognode.interpret.gating import Slowness
 from neurognode.interpret.homology import Topology
 from neurognode.interpret.precision import Precision
@@ -87,6 +88,10 @@ class Portrait:
         Change of end points under dt, dt/2, dt/10, in region diameters.
     notes : tuple of str
         What could not be done and what must be known to read the rest.
+    separatrices : tuple of arrays (k, N)
+        Points of the stable manifold of each saddle with one unstable direction inside the data, in their order.
+    escape : Escape or None
+        How long the noise leaves a state in each well; None without noise.
 
     Examples
     --------
@@ -117,6 +122,8 @@ class Portrait:
     precision: Precision | None
     survival: dict[str, float]
     notes: tuple[str, ...]
+    separatrices: tuple[np.ndarray, ...] = ()
+    escape: Escape | None = None
 
     def scalars(self) -> dict[str, float]:
         """The portrait's single numbers by name; lengths in region diameters, rates in 1/s."""
@@ -143,9 +150,14 @@ class Portrait:
             "largest_exponent": float(self.exponents[0]) if len(self.exponents) else float("nan"),
             "contraction": self.contraction,
             "tangling": self.tangling,
+            "escape": self._escaping(),
             "rate_error": self.precision.rate_error if self.precision is not None else float("nan"),
         }
         return numbers
+
+    def _escaping(self) -> float:
+        left = np.empty(0) if self.escape is None else self.escape.within_trial
+        return float(np.median(left)) if len(left) else float("nan")
 
     def to_frame(self) -> pd.DataFrame:
         """One row a fixed point: type, position, rates, time constant, frequency, inside or extrapolated."""
@@ -198,6 +210,7 @@ _CLASSES: dict[str, Any] = {
     c.__name__: c
     for c in (
         Portrait, Region, Behaviour, SlowManifold, Topology, FixedPoints, Connections, Cycle, Slowness, Precision,
+        Escape,
     )
 }  # fmt: skip
 
@@ -228,7 +241,18 @@ def _lines(picture: Portrait) -> list[str]:
     for cycle in picture.cycles:
         word = "stable" if cycle.stable else "unstable"
         lines.append(f"  cycle: {word}, period {cycle.period:.4g} s, {cycle.inside:.0%} inside the data")
+    lines += _wells(picture.escape)
     if picture.slowness.cause != "not gated":
         lines.append(f"  slowness: {picture.slowness.cause}")
     lines += [f"  note: {note}" for note in picture.notes]
+    return lines
+
+
+def _wells(out: Escape | None) -> list[str]:
+    lines = []
+    for k, well in enumerate(out.well) if out is not None else ():
+        assert out is not None
+        barrier = f"{'' if out.rate[k] else 'above '}{out.barrier[k]:.2g}"
+        gone = f"{out.within_trial[k]:.0%} leave within a trial"
+        lines.append(f"  well {well + 1}: {gone}, barrier {barrier} in units of the noise")
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,11 +26,14 @@ class Connections:
         Index of the fixed point reached, -1 where none was.
     duration : array (C,)
         Seconds from 0.1 % of the diameter beside the saddle to 2 % of it beside the target; NaN without one.
+    paths : array (C, T, N)
+        The way there, equally spaced in time.
     """
 
     source: np.ndarray
     target: np.ndarray
     duration: np.ndarray
+    paths: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0)))
 
 
 def basins(
@@ -90,7 +93,7 @@ def connections(flow: Flow, region: Region, fixed: FixedPoints, duration: float)
     target = np.where(ended.any(1), np.argmax(ended, axis=1), -1)
     reached = near[np.arange(len(source)), :, target]
     when = np.where(target >= 0, times[np.argmax(reached, axis=1)], np.nan)
-    return Connections(np.array(source), target, when)
+    return Connections(np.array(source), target, when, paths)
 
 
 def separatrix(
