@@ -55,11 +55,11 @@ def integrate(
         Steps per interval of the first four methods, for accuracy.
     lengths : array of int, (B,) or (K, B), optional
         Number of time points of each trial; after its last one a trial keeps its state.
-    backend : {"auto", "plain", "cpu", "sweep", "triton"}
+    backend : {"auto", "plain", "cpu", "sweep", "triton", "cells"}
         Which kernel computes it; all agree to rounding. ``plain`` is the reference: it takes any field, and
         is the one to ask for when a second derivative is needed. ``cpu`` is compiled on first use (which
         takes some seconds, once on a machine), ``sweep`` is a hand-written reverse in torch, and ``triton``
-        is for GPUs. ``auto`` takes the one expected to be fastest.
+        is for GPUs; ``cells`` is for the GRU and LSTM maps. ``auto`` takes the one expected to be fastest.
     input_kind : {"hold", "linear"}
         Whether inputs are held over their interval or interpolated linearly between its ends.
     checkpoint : bool

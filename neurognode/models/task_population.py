@@ -79,9 +79,9 @@ class TaskPopulation(nn.Module):
     ) -> Tensor:
         """States (K, B, T, N): the input of bin t is applied before the state of bin t is read.
 
-        `intervals` (K, B, T), seconds before each bin, replaces the regular `dt`.
+        `intervals` (K, B, T), seconds before each bin, replaces the regular `dt`; a map takes one step all the same.
         """
-        if intervals is not None:
+        if intervals is not None and not isinstance(self.field, Map):
             return self._irregular(inputs, start, intervals)
         n_bins = inputs.shape[2]
         times = torch.arange(n_bins + 1, dtype=torch.float64) * self.dt
@@ -129,8 +129,6 @@ class TaskPopulation(nn.Module):
             if isinstance(self.field, GatedField):
                 rate = self.field.gate(state, x) * gap / per_unit(self.field.tau, state, self.field.members)
                 state = state - torch.expm1(-rate) * (self.field.drift(state, x) - state)
-            elif isinstance(self.field, Map):
-                state = self.field.step(state, x)
             else:
                 state = state + gap * self.field(state, x)
             path.append(state)

@@ -9,11 +9,11 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from neurognode.dynamics._kernels import cpu, gpu, plain, sweep
+from neurognode.dynamics._kernels import cells, cpu, gpu, plain, sweep
 from neurognode.dynamics.problem import Problem
 from neurognode.errors import one_of
 
-KERNELS: dict[str, ModuleType] = {"cpu": cpu, "triton": gpu, "sweep": sweep}
+KERNELS: dict[str, ModuleType] = {"cpu": cpu, "triton": gpu, "sweep": sweep, "cells": cells}
 """The kernels beside the plain version, fastest first."""
 BACKENDS = ("auto", "plain", *KERNELS)
 
