@@ -79,7 +79,7 @@ class _GRU:
 
     def weights(self) -> list[Tensor]:
         """Recurrent weights (3 N, N), biases (3 N) and input weights (3 N, I), stacked z, r, c."""
-        drives = [net.input_weight for net in self.nets if net.input_weight is not None]
+        drives: list[Tensor] = [net.input_weight for net in self.nets if net.input_weight is not None]
         found = [
             torch.cat([net.weights[0] for net in self.nets], -2),
             torch.cat([n.biases[0] for n in self.nets], -1),
