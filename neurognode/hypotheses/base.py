@@ -113,6 +113,21 @@ class View:
         return shape.loop, shape.second_loop
 
     @cached_property
+    def late_motion(self) -> float:
+        """How far states go in a quarter of a trial in the second half of trials, over their spread there.
+
+        Root mean squares, in the region's metric; NaN without trajectories. States that are held keep it small; it is
+        above 1 where every memory of the place is lost within that time.
+        """
+        if self.trajectories is None or self.trajectories.shape[1] < 8:
+            return float("nan")
+        paths = self.portrait.region.measure(self.trajectories)
+        late, lag = paths[:, paths.shape[1] // 2 :], paths.shape[1] // 4
+        moved = ((late[:, lag:] - late[:, :-lag]) ** 2).sum(2)
+        spread = np.nanvar(late.reshape(-1, late.shape[2]), axis=0).sum()
+        return float(np.sqrt(np.nanmean(moved) / max(float(spread), 1e-300)))
+
+    @cached_property
     def numbers(self) -> dict[str, float]:
         """The portrait's scalars."""
         return self.portrait.scalars()

@@ -25,6 +25,16 @@ def persists(view: View, met: float = 0.5, violated: float = 0.15) -> Criterion:
     )  # fmt: skip
 
 
+def rests(view: View) -> Criterion:
+    """The data's own states have come to rest in the second half of trials, wherever the noiseless flow leads."""
+    if np.isnan(view.late_motion):
+        return demand(True, "")
+    return below(
+        view.late_motion, 0.5, 0.9,
+        "Late in trials states still move by {value:.2f} of their spread in a quarter of a trial.",
+    )  # fmt: skip
+
+
 def no_wells(view: View) -> Criterion:
     """If the flow ends in separate groups, noise carries states between them."""
     number = view.numbers

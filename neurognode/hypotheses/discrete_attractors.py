@@ -31,6 +31,7 @@ class DiscreteAttractors(Hypothesis):
             above(number["n_clusters"], 2, 1.5, "The flow ends in {value:.0f} group of states."),
             above(number["balance"], 0.05, 0.03, "The second group has only {value:.0%} of the end points."),
             demands.stays(view),
+            demands.rests(view),
             below(number["travel"], 0.1, 0.3, "States still move after two trials, {value:.2f} diameters a trial."),
             below(number["width"], 0.2, 0.4, "A group of end points is {value:.2f} of the region wide."),
             below(

@@ -29,6 +29,7 @@ class SaddleBoundary(Hypothesis):
             above(growth(view), 1.5, 0.7, "The saddle grows only {value:.2f}-fold in logarithm a trial."),
             above(number["n_clusters"], 2, 1.5, "States from both sides of the saddle end together."),
             above(number["balance"], 0.1, 0.03, "Only {value:.0%} of states end on the other side."),
+            demands.rests(view),
             _parts(view),
             below(
                 number["switching"],

@@ -50,6 +50,11 @@ def equal_runs(mask: np.ndarray, shortest: int) -> Iterator[tuple[np.ndarray, np
     trial, bins, unit : int arrays (n, 1), (n, length), (n, 1)
         Index with them together: ``values[trial, bins, unit]`` is (n, length).
     """
+    if mask.all() and mask.shape[1] >= shortest:
+        n_trials, n_bins, n_units = mask.shape
+        trial, unit = np.divmod(np.arange(n_trials * n_units), n_units)
+        yield trial[:, None], np.broadcast_to(np.arange(n_bins), (len(trial), n_bins)), unit[:, None]
+        return
     series = mask.transpose(0, 2, 1).reshape(-1, mask.shape[1])
     length = series.sum(axis=1)
     for n_bins in np.unique(length[length >= shortest]):

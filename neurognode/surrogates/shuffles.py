@@ -42,7 +42,8 @@ def circular_shift(trials: xr.Dataset, random_state: RandomState = None) -> xr.D
     for trial, bins, unit in equal_runs(mask, shortest=2):
         length = bins.shape[1]
         shift = rng.integers(1, length, size=(len(bins), 1))
-        source = np.take_along_axis(bins, (np.arange(length) - shift) % length, axis=1)
+        moved = (np.arange(length) - shift) % length
+        source = moved if length == values.shape[1] else np.take_along_axis(bins, moved, axis=1)
         values[trial, bins, unit] = values[trial, source, unit]
     return with_signal(trials, values, "circular_shift")
 
