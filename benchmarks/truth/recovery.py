@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from neurognode.hypotheses.demands import WELLS
 from neurognode.interpret import Flow, as_diffusion, drift_precision, portrait, visited_region
 from neurognode.models.alignment import align
 
@@ -23,9 +24,9 @@ def recovery(recording: Any, view: Any, bin_size: float) -> dict[str, Any]:
     dict
         ``state_r2``; ``cosine`` (median over cells of visited states in which the true drift exceeds its standard
         error), ``slope`` (of fitted on true drift in them), ``cells`` (their number); ``noise`` (ratio of the
-        variances of the noise); for each kind of true fixed point where data have been its ``nodes`` and ``saddles``:
-        errors in region diameters, NaN where none was found; ``invented``: stable points that are not there;
-        ``period`` ratio and ``orbit`` error of the stable cycle.
+        variances of the noise); ``nodes`` and ``saddles``: for each true fixed point where data have been, the error
+        in region diameters, None where none was found; ``invented``: stable points that are not there, where noise
+        does not empty the flow's wells; ``period`` ratio and ``orbit`` error of the stable cycle.
     """
     circuit = recording.circuit
     true = recording.truth(bin_size).latents.values
@@ -60,7 +61,7 @@ def _drift(
     basis = np.eye(circuit.latent_dim)
     true_noise = region.measure(noise(np.zeros_like(basis), basis))
     std = np.asarray(view.noise)
-    fitted_noise = region.measure((np.diag(std) @ forward.linear))
+    fitted_noise = region.measure(np.diag(std) @ forward.linear)
     return {
         "cosine": float(np.median(product / np.maximum(size, 1e-300))) if told.any() else float("nan"),
         "slope": float(product.sum() / max((true**2).sum(), 1e-300)) if told.any() else float("nan"),
@@ -88,8 +89,10 @@ def _points(circuit: Any, view: Any, region: Any, forward: Any) -> dict[str, Any
             errors.append(round(float(gap), 4) if gap < NEAR else None)
         out[name] = errors
     nodes = region.measure(key.fixed_points[key.stable])
-    far = [np.linalg.norm(nodes - p, axis=1).min() > NEAR * region.diameter if len(nodes) else True for p in points[stable]]
-    out["invented"] = int(np.sum(far))
+    gaps = [np.linalg.norm(nodes - p, axis=1).min() if len(nodes) else np.inf for p in points[stable]]
+    roll = view.portrait.behaviour
+    wells = roll.n_clusters > 1 and roll.switching < WELLS
+    out["invented"] = int(sum(gap > NEAR * region.diameter for gap in gaps)) if wells else 0
     return out
 
 
@@ -98,7 +101,14 @@ def _cycle(
 ) -> dict[str, Any]:
     if circuit.key.period is None or circuit.key.topology != "cycle":
         return {}
-    own = portrait(circuit.field, states, horizon=circuit.duration, bin_size=bin_size, metric=region.metric, depth="quick")
+    own = portrait(
+        circuit.field,
+        states,
+        horizon=circuit.duration,
+        bin_size=bin_size,
+        metric=region.metric,
+        depth="quick",
+    )
     true = [c for c in own.cycles if c.stable]
     fitted = [c for c in view.portrait.cycles if c.stable]
     if not true or not fitted:
