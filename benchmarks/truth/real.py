@@ -20,6 +20,7 @@ import xarray as xr
 from neurognode import open_recording
 from neurognode.hypotheses import compare, views_of
 from neurognode.models import LatentDynamics
+from neurognode.models.fitting import fit_together
 from neurognode.trials import make_trials
 
 DATA = Path(os.environ.get("NEUROGNODE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -109,19 +110,19 @@ N_MEMBERS = 3
 
 def fitted(folder: Path, name: str, steps: int, deadline: float) -> list[LatentDynamics] | None:
     """The members fitted to a recording, the missing ones now; None if the time is up before they are all there."""
-    trials, members = RECORDINGS[name](), []
-    for k in range(N_MEMBERS):
-        path = folder / f"{name}_m{k}.safetensors"
-        if not path.exists():
-            if time.monotonic() > deadline:
-                return None
-            model = LatentDynamics(
-                latent_dim=3, preset="dynamics", max_steps=steps, progress=False, random_state=k
-            )
-            model.fit(trials).save(path)
-            print(name, k, f"score {model.validation_score_:.3f}", flush=True)
-        members.append(LatentDynamics.load(path))
-    return members
+    paths = [folder / f"{name}_m{k}.safetensors" for k in range(N_MEMBERS)]
+    if not all(path.exists() for path in paths):
+        if time.monotonic() > deadline:
+            return None
+        models = [
+            LatentDynamics(latent_dim=3, preset="dynamics", max_steps=steps, progress=False, random_state=k)
+            for k in range(N_MEMBERS)
+        ]
+        fit_together(models, RECORDINGS[name]())
+        for model, path in zip(models, paths):
+            model.save(path)
+        print(name, "scores", [round(model.validation_score_, 3) for model in models], flush=True)
+    return [LatentDynamics.load(path) for path in paths]
 
 
 def judged(name: str, members: list[LatentDynamics]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from neurognode.interpret.fitted import evidence_of
 from neurognode.surrogates import SURROGATES
 
 Told = Callable[[str, int, int], None]
+TOGETHER = 8
+"""Surrogates that are fitted in one pass."""
 
 
 def _explained(model: Any, trials: xr.Dataset) -> float:
@@ -99,26 +101,33 @@ def refitted(
     seed: int,
     told: Told,
 ) -> dict[str, Null]:
-    """The statistic of the fitted flow, and of flows fitted to `n` surrogates from a warm start, weighed."""
+    """The statistic of the fitted flow, and of flows fitted to `n` surrogates from a warm start, weighed.
+
+    Surrogates are of 200 trials at most, and are fitted together, eight at a time.
+    """
+    kept = some_trials(trials, seed)
+    words = f"{n_steps} steps" + (
+        "" if len(kept) == trials.sizes["trial"] else f" on {len(kept)} of {trials.sizes['trial']} trials"
+    )
+    explained = _explained(model, trials)
+    trials = trials.isel(trial=kept)
     nulls = {}
     groups = by_null(hypotheses)
     total, done = n * len(groups), 0
-    explained = _explained(model, trials)
     for surrogate, names in groups.items():
         samples: dict[str, list[float]] = {name: [] for name in names}
-        for i in range(n):
-            other = SURROGATES[surrogate](trials, np.random.default_rng([seed, 2, i]))
-            fit = refit(model, other, n_steps, seed + i)
-            moved = view_of(evidence_of(fit, other, fast=True), other, depth="quick")
-            weight = _explained(fit, other)
-            for name in names:
-                with np.errstate(all="ignore"):
-                    samples[name].append(float(hypotheses[name].statistic(moved)) * weight)
-            done += 1
-            told("refitted surrogates", done, total)
+        for first in range(0, n, TOGETHER):
+            numbers = range(first, min(first + TOGETHER, n))
+            others = [SURROGATES[surrogate](trials, np.random.default_rng([seed, 2, i])) for i in numbers]
+            for other, fit in zip(others, refit(model, others, n_steps, [seed + i for i in numbers])):
+                moved = view_of(evidence_of(fit, other, fast=True), other, depth="quick")
+                weight = _explained(fit, other)
+                for name in names:
+                    with np.errstate(all="ignore"):
+                        samples[name].append(float(hypotheses[name].statistic(moved)) * weight)
+                done += 1
+                told("refitted surrogates", done, total)
         for name in names:
             observed = float(hypotheses[name].statistic(view)) * explained
-            nulls[name] = Null(
-                f"{surrogate}, refitted for {n_steps} steps", observed, np.array(samples[name])
-            )
+            nulls[name] = Null(f"{surrogate}, refitted for {words}", observed, np.array(samples[name]))
     return nulls

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from neurognode import make_trials
-from neurognode.hypotheses import Hypothesis, compare
+from neurognode.hypotheses import Hypothesis, compare, views_of
 from neurognode.hypotheses.base import above
 from neurognode.hypotheses.judging import holm
-from neurognode.hypotheses.nulls import rescored
+from neurognode.hypotheses.nulls import refitted, rescored
 from neurognode.hypotheses.passing import passed, some_trials
+from neurognode.hypotheses.refitting import refit
 from neurognode.models import Ensemble, LatentDynamics
 from neurognode.surrogates import circular_shift
 
@@ -47,7 +48,6 @@ def test_trials_are_left_out_in_proportion_and_the_null_says_so(trials, fits, mo
     assert trials.choice.values[kept].sum() == 5
     assert kept.tolist() == some_trials(trials, 0, 20).tolist() != some_trials(trials, 1, 20).tolist()
     monkeypatch.setattr("neurognode.hypotheses.nulls.some_trials", lambda trials, seed: kept)
-    from neurognode.hypotheses import views_of
     from neurognode.hypotheses.judging import hypotheses_named
 
     view = views_of(fits, trials, depth="quick")[0]
@@ -96,3 +96,30 @@ def test_what_could_not_be_measured_is_said_in_words() -> None:
     text = above(float("nan"), 1.0, 0.5, "Noise moves only {value:.0%} of states.").text
     assert "nan" not in text
     assert "unknown" in text
+
+
+def test_surrogates_are_refitted_together_as_alone(trials, fits) -> None:
+    model = fits.members_[0]
+    others = [circular_shift(trials, k) for k in range(2)]
+    together = refit(model, others, 4, [3, 4])
+    alone = refit(model, others[1:], 4, [4])
+    np.testing.assert_allclose(
+        together[1].transform(trials).values, alone[0].transform(trials).values, atol=1e-3
+    )
+    assert not np.allclose(together[1].transform(trials).values, model.transform(trials).values, atol=1e-3)
+
+
+def test_verdicts_say_that_surrogates_were_refitted(trials, fits) -> None:
+    class Claimed(Hypothesis):
+        name, null = "claimed", "circular_shift"
+
+        def criteria(self, view):
+            return []
+
+        def statistic(self, view):
+            return view.numbers["spread_end"]
+
+    view = views_of(fits, trials, depth="quick")[0]
+    nulls = refitted(fits.members_[0], view, trials, {"claimed": Claimed()}, 5, 2, 0, lambda *told: None)
+    assert nulls["claimed"].name == "circular_shift, refitted for 2 steps"
+    assert len(nulls["claimed"].sample) == 5
