@@ -81,7 +81,7 @@ STANDARD = Scale(
     real_steps=600,
     walker_steps=4000,
     walker_seeds=1,
-    beyond_steps=1000,
+    beyond_steps=600,
 )
 FULL = Scale(
     "full",
