@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import itertools
 import json
 import os
 import resource
@@ -105,6 +106,44 @@ def others(seconds: float) -> list[dict[str, Any]]:
     return rows
 
 
+def sweep(seconds: float) -> list[dict[str, Any]]:
+    """The default against an eager loop over widths, depths, numbers of trials and of steps: slower anywhere?"""
+    rows = []
+    for width, depth, batch, bins in itertools.product((8, 64, 256, 512), (1, 2, 4), (1, 32, 4096), (1, 10)):
+        if width**2 * batch * bins > 512**2 * 4096:
+            bins = 2
+        data = make(Shape(batch, bins, 4, width, depth))
+        steps = {"neurognode": step_of(data, "euler"), "torch eager": peers_torch.eager(data, "euler")}
+        times = interleave(steps, seconds / 6, most=15)
+        ours, theirs = times["neurognode"].cpu, times["torch eager"].cpu
+        rows.append({"width": width, "depth": depth, "batch": batch, "steps": bins, "cpu_ms": ours,
+                     "eager_cpu_ms": theirs, "ratio": theirs / ours})  # fmt: skip
+        _show(rows[-1:])
+    return rows
+
+
+def gradients(_: float) -> list[dict[str, Any]]:
+    """Worst relative error of values and of gradients, by kernel, against the plain version in float64."""
+    shapes = [Shape(19, 40, 3, 33, 2), Shape(5, 60, 6, 20, 1), Shape(7, 30, 4, 1, 0), Shape(4, 20, 3, 17, 4)]
+    rows = []
+    for dtype, backend, method in itertools.product(
+        (torch.float32, torch.float64), ("plain", "cpu", "sweep"), METHODS
+    ):
+        values, slopes = [], []
+        for shape in shapes:
+            data = make(shape)
+            found, exact = (
+                step_of(d, method, backend=b, with_path=True)()
+                for d, b in ((data.to(dtype), backend), (data.to(torch.float64), "plain"))
+            )
+            values.append(worst_error(found[:1], exact[:1]))
+            slopes.append(worst_error(found[1:], exact[1:]))
+        rows.append({"kernel": backend, "type": str(dtype).removeprefix("torch."), "method": method,
+                     "value_error": max(values), "gradient_error": max(slopes)})  # fmt: skip
+        _show(rows[-1:])
+    return rows
+
+
 def length(_: float) -> list[dict[str, Any]]:
     """Cost and memory as the number of steps grows, with gradients."""
     rows = []
@@ -194,6 +233,8 @@ def convergence(_: float) -> list[dict[str, Any]]:
 SECTIONS: dict[str, Callable[[float], list[dict[str, Any]]]] = {
     **{f"peers_{name}": functools.partial(peers, names=(name,)) for name in MAIN},
     "others": others,
+    "sweep": sweep,
+    "gradients": gradients,
     "length": length,
     "trials": trials,
     "population": population,

@@ -99,13 +99,16 @@ def make(shape: Shape, seed: int = 0) -> Data:
     )
 
 
-def step_of(data: Data, method: str, backend: str = "auto", **options: object) -> Callable[[], list[Tensor]]:
-    """One training step through `integrate`, without the optimiser."""
+def step_of(
+    data: Data, method: str, backend: str = "auto", *, with_path: bool = False, **options: object
+) -> Callable[[], list[Tensor]]:
+    """One training step through `integrate`, without the optimiser; it returns gradients, after the path if asked."""
 
     leaves = data.leaves()
 
     def step() -> list[Tensor]:
         path = integrate(data.field, data.h0, data.times, data.inputs, method, backend=backend, **options)  # type: ignore[arg-type]
-        return list(torch.autograd.grad((path * data.weight).sum(), leaves))
+        found = torch.autograd.grad((path * data.weight).sum(), leaves)
+        return [path.detach(), *found] if with_path else list(found)
 
     return step

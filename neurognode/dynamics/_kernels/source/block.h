@@ -54,6 +54,8 @@ template <class T> struct Scratch {
   T *h, *k, *sum, *mask, *share, *x, *states, *record;           // forward
   T *deltas, *lambda, *back, *gradient, *total, *rate, *gout, *gx;  // reverse
   T *keep, *anchor, *prediction, *gprediction, *gkeep, *ganchor;    // corrections
+  T *sums, *space;                                                  // panels of weight gradients
+  long n_sums = 0;
 
   Scratch(Arena<T>& arena, const Spec& s, const Layout& at, int lanes, bool reverse, bool stored, int width) {
     const Chunking chunk(s, at, lanes, sizeof(T));
@@ -77,6 +79,11 @@ template <class T> struct Scratch {
     back = arena.take(wide);
     gout = arena.take(intervals * row);
     gx = arena.take((intervals + 1) * at.p * lanes);
+    using Widest = Panels<Simd<T, NATIVE_BYTES>, 1>;
+    const auto panels = lanes < Widest::L ? std::pair<long, long>{0, 0} : at.panels<Widest>();
+    n_sums = panels.first;
+    sums = arena.take(panels.first);
+    space = arena.take(panels.second);
   }
 };
 
@@ -324,6 +331,7 @@ template <class S, int V> struct Block {
     const int back_rows = io.gx ? at.n + at.p : at.n, stages = tableau.stages;
     std::memset(w.lambda, 0, sizeof(T) * at.n * BL);
     std::memset(w.rate, 0, sizeof(T) * at.n * BL);
+    std::memset(w.sums, 0, sizeof(T) * w.n_sums);
     reverse_idle();
     for (int t1 = last; t1 > 0; t1 -= chunk.backward) {
       const int t0 = std::max(0, t1 - chunk.backward), steps = t1 - t0;
@@ -351,13 +359,14 @@ template <class S, int V> struct Block {
           reverse_step(record + int64_t(sub) * stages * at.record * BL,
                        deltas + int64_t(sub) * stages * at.deltas * BL, j, sub, dt, back_rows);
       }
-      field.collect(steps * chunk.evaluations, records, w.deltas, weight_gradient);
+      field.collect(steps * chunk.evaluations, records, w.deltas, weight_gradient, w.sums, w.space);
       if (io.gx) write_input_gradient(t0, steps);
       if (io.fix.width) {
         scatter_intervals(w.gkeep, t0, steps, io.fix.gkeep, io.fix.width);
         scatter_intervals(w.ganchor, t0, steps, io.fix.ganchor, at.n);
       }
     }
+    field.collect_sums(w.sums, weight_gradient);
     write_state_gradient(rate_gradient);
   }
 

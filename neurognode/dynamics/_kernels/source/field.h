@@ -1,8 +1,6 @@
 // One evaluation of a gated field on a block of trials, and its reverse.
 #pragma once
-#include <utility>
-
-#include "gemm.h"
+#include "panels.h"
 
 enum Method { EULER, EXPONENTIAL_EULER, RK4, MIDPOINT };
 
@@ -65,6 +63,17 @@ struct Layout {
     record += branches * n;
     step_weight = record;
     if (method == EXPONENTIAL_EULER) record += n;
+  }
+  // Elements of the sums of weight gradients that panels handle, and of the space they need.
+  template <class P> std::pair<long, long> panels() const {
+    long sums = 0, space = 0;
+    for (int b = 0; b < branches; b++)
+      for (size_t l = 0; l < out[b].size(); l++)
+        if (const long own = P::sums(out[b][l], in[b][l])) {
+          sums += own;
+          space = std::max(space, P::space(out[b][l]));
+        }
+    return {sums, space};
   }
   int last(int b) const { return int(out[b].size()) - 1; }
 };
@@ -214,12 +223,25 @@ template <class S, int V> struct Field {
     }
   }
 
-  // Add the weight gradients of `stages` consecutive evaluations.
-  void collect(int stages, const T* records, const T* deltas, T* gradient) const {
+  // Add the weight gradients of `stages` consecutive evaluations, to `sums` where panels handle them.
+  void collect(int stages, const T* records, const T* deltas, T* gradient, T* sums, T* space) const {
     const long rs = at.record * BL, ds = at.deltas * BL;
     for (int b = 0; b < at.branches; b++)
-      for (size_t l = 0; l < at.out[b].size(); l++)
-        weight_gradient<S, V>(at.out[b][l], at.in[b][l], stages, deltas + at.delta[b][l] * BL, ds,
-                              records + (l ? at.z[b][l - 1] : 0) * BL, rs, gradient + at.theta[b][l]);
+      for (size_t l = 0; l < at.out[b].size(); l++) {
+        const int rows = at.out[b][l], all = at.in[b][l], done = Panels<S, V>::columns(rows, all);
+        const T *d = deltas + at.delta[b][l] * BL, *x = records + (l ? at.z[b][l - 1] : 0) * BL;
+        if (done) Panels<S, V>::add(rows, all, stages, d, ds, x, rs, sums, space);
+        sums += Panels<S, V>::sums(rows, all);
+        weight_gradient<S, V>(rows, all - done, stages, d, ds, x + long(done) * BL, rs,
+                              gradient + at.theta[b][l] + done, all);
+      }
+  }
+
+  void collect_sums(const T* sums, T* gradient) const {
+    for (int b = 0; b < at.branches; b++)
+      for (size_t l = 0; l < at.out[b].size(); l++) {
+        Panels<S, V>::finish(at.out[b][l], at.in[b][l], sums, gradient + at.theta[b][l]);
+        sums += Panels<S, V>::sums(at.out[b][l], at.in[b][l]);
+      }
   }
 };

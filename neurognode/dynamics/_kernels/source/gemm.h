@@ -127,14 +127,14 @@ INLINE void last_rows(int rows, int columns, int stages, const typename S::T* d,
   }
 }
 
-// w (rows, columns) += sum over stages and trials of delta (rows) times input (columns)
+// w (rows, columns, `ldw` apart) += sum over stages and trials of delta (rows) times input (columns)
 template <class S, int V>
 static void weight_gradient(int rows, int columns, int stages, const typename S::T* d, long ds,
-                            const typename S::T* x, long xs, typename S::T* w) {
+                            const typename S::T* x, long xs, typename S::T* w, int ldw) {
   constexpr int BL = S::lanes * V;
   int m = 0;
   for (; m + GRAD_ROWS <= rows; m += GRAD_ROWS)
-    gradient_rows<S, V, GRAD_ROWS>(columns, stages, d + m * BL, ds, x, xs, w + long(m) * columns, columns);
+    gradient_rows<S, V, GRAD_ROWS>(columns, stages, d + m * BL, ds, x, xs, w + long(m) * ldw, ldw);
   if (m < rows)
-    last_rows<S, V>(rows - m, columns, stages, d + m * BL, ds, x, xs, w + long(m) * columns, columns);
+    last_rows<S, V>(rows - m, columns, stages, d + m * BL, ds, x, xs, w + long(m) * ldw, ldw);
 }

@@ -36,7 +36,7 @@ struct Plan {
 
   Plan(const Spec& s, const Layout& at) {
     int64_t widest = WIDE;
-    const int64_t least = 16 / int64_t(sizeof(Real));
+    const int64_t least = WIDE / 2;  // half-empty vectors take as long as full ones
     while (widest > least && s.members * ((s.batch + widest - 1) / widest) < s.threads) widest /= 2;
     const int64_t evaluations = (s.times - 1) * s.substeps * Tableau(int(s.method)).stages;
     for (int64_t member = 0; member < s.members; member++)
