@@ -49,6 +49,7 @@ docs: $(VENV)/.installed  ## check every link in docs/ and README, run the tutor
 
 bench: $(VENV)/.installed  ## speed benchmarks; results under benchmarks/speed/results
 	$(BIN)/python -m benchmarks.speed.integrate
+	$(BIN)/python -m benchmarks.speed.report
 	$(BIN)/python -m benchmarks.speed.loaders
 	$(BIN)/python -m benchmarks.speed.interpret
 

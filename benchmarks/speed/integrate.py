@@ -1,7 +1,8 @@
 """Time `neurognode.integrate` against its peers: ``python -m benchmarks.speed.integrate [--only ...]``.
 
 One training step is a trajectory and the gradient of its weights; candidates are interleaved in one process and
-compared by CPU time, because machines are shared. Results go to ``benchmarks/speed/results/`` as JSON and markdown.
+compared by CPU time, because machines are shared. Results go to ``benchmarks/speed/results/`` as JSON, and from
+there to docs/integration.md by ``python -m benchmarks.speed.report``.
 """
 
 from __future__ import annotations
@@ -64,11 +65,11 @@ def _candidates(data: Data, method: str) -> dict[str, Callable[[], Any]]:
     return found | _jax_candidates(data, method)
 
 
-def peers(seconds: float, names: tuple[str, ...] = tuple(MAIN)) -> list[dict[str, Any]]:
-    """Every peer at the main shapes, or at those named."""
+def peers(seconds: float, names: tuple[str, ...], methods: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Every peer at the main shapes and by the methods named."""
     rows, rate = [], gemm_rate()
     for name, shape in ((name, MAIN[name]) for name in names):
-        for method in METHODS:
+        for method in methods:
             data = make(shape)
             reference = step_of(data.to(torch.float64), method, backend="plain")()
             candidates, errors = _candidates(data, method), {}
@@ -231,7 +232,10 @@ def convergence(_: float) -> list[dict[str, Any]]:
 
 
 SECTIONS: dict[str, Callable[[float], list[dict[str, Any]]]] = {
-    **{f"peers_{name}": functools.partial(peers, names=(name,)) for name in MAIN},
+    **{
+        f"peers_{name}_{method}": functools.partial(peers, names=(name,), methods=(method,))
+        for name, method in itertools.product(MAIN, METHODS)
+    },
     "others": others,
     "sweep": sweep,
     "gradients": gradients,
@@ -258,30 +262,6 @@ def _cell(value: Any) -> str:
 def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         print("  ".join(f"{k}={_cell(v)}" for k, v in row.items()), flush=True)
-
-
-_BUSY = (
-    "Other work kept every core busy meanwhile. Wall times, and what a second thread brings, then measure the "
-    "waiting for a core rather than the kernel; CPU times suffer from shared caches. Measure on an idle machine."
-)
-
-
-def _busy(where: dict[str, str]) -> bool:
-    """Say whether more was running than there are cores."""
-    try:
-        return max(float(where["load"]), float(where["load after"])) > float(where["cores"])
-    except ValueError:
-        return False
-
-
-def _markdown(name: str, rows: list[dict[str, Any]], where: dict[str, str]) -> str:
-    heads = list(rows[0])
-    lines = [f"# integrate: {name}", "", *(f"- {k}: {v}" for k, v in where.items()), ""]
-    if _busy(where):
-        lines += [_BUSY, ""]
-    lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(_cell(row.get(h)) for h in heads) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -312,7 +292,6 @@ def main() -> None:
         where["load after"] = machine()["load"]
         target = arguments.out / f"integrate_{name}"
         target.with_suffix(".json").write_text(json.dumps({"machine": where, "rows": rows}, indent=1) + "\n")
-        target.with_suffix(".md").write_text(_markdown(name, rows, where))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,12 @@ def load(section: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{section}.json").read_text())
 
 
+def _peer_files() -> list[Path]:
+    return sorted(RESULTS.glob("integrate_peers_*.json"))
+
+
 def _peers() -> dict[tuple[str, str, str], dict[str, Any]]:
-    rows = [row for shape in SHAPES for row in load(f"integrate_peers_{shape}")["rows"]]
+    rows = [row for file in _peer_files() for row in json.loads(file.read_text())["rows"]]
     return {(row["shape"], row["method"], row["candidate"]): row for row in rows}
 
 
@@ -78,14 +82,14 @@ def everyone() -> str:
 
 def where() -> str:
     """The machine, versions and how busy it was."""
-    machines = [load(f"integrate_peers_{shape}")["machine"] for shape in SHAPES]
+    machines = [json.loads(file.read_text())["machine"] for file in _peer_files()]
     first = machines[0]
     packages = ", ".join(f"{p} {first[p]}" for p in ("torch", "torchdiffeq", "torchode", "jax", "diffrax"))
-    loads = ", ".join(f"{s} {m['load']} to {m['load after']}" for s, m in zip(SHAPES, machines))
+    loads = [float(m[k]) for m in machines for k in ("load", "load after")]
     rate = first["GEMM GFLOP/s, one thread"]
     return (
         f"{first['processor']}, {first['cores']} cores, one thread; {packages}; matrix products of "
-        f"torch (512 x 512) run at {rate} GFLOP/s. Load average from start to end: {loads}."
+        f"torch (512 x 512) run at {rate} GFLOP/s. Load average meanwhile: {min(loads):g} to {max(loads):g}."
     )
 
 

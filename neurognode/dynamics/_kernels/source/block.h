@@ -45,7 +45,7 @@ struct Chunking {
     const int most = int(std::max<int64_t>(1, s.times - 1));
     forward = std::min(most, std::clamp(8192 / ((at.n + at.p) * lanes), 1, 64));
     const size_t bytes = size_t(at.record + at.deltas) * lanes * item;
-    const int stages = int(std::clamp<size_t>((size_t(1) << 21) / bytes, 24, 64));
+    const int stages = int(std::clamp<size_t>((size_t(1) << 20) / bytes, 8, 64));
     backward = std::min(most, std::max(1, stages / evaluations));
   }
 };

@@ -48,7 +48,7 @@ INLINE void turn(const typename S::T* from, long from_stride, int rows, typename
 
 template <class S, int V> struct Panels {
   using T = typename S::T;
-  static constexpr int L = S::lanes, BL = L * V, WIDTH = 2 * L, DEPTH = 192;
+  static constexpr int L = S::lanes, BL = L * V, WIDTH = 2 * L, DEPTH = 256;
   static constexpr bool able = CAN_TURN && L == NATIVE_BYTES / int(sizeof(T));
 
   // Columns of the input that are handled here, in blocks of WIDTH; the few left over are not worth a block.
