@@ -12,7 +12,7 @@ static void tile(int depth, const typename S::T* w, const typename S::T* in, typ
 #pragma GCC unroll 16
   for (int i = 0; i < ROWS; i++)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; v++) sum[i][v] = ADD ? S::load(out + (i * V + v) * L) : S::all(0);
+    for (int v = 0; v < V; v++) sum[i][v] = S::all(0);
   for (int k = 0; k < depth; k++) {
     typename S::V b[V];
 #pragma GCC unroll 2
@@ -27,7 +27,10 @@ static void tile(int depth, const typename S::T* w, const typename S::T* in, typ
 #pragma GCC unroll 16
   for (int i = 0; i < ROWS; i++)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; v++) S::store(out + (i * V + v) * L, sum[i][v]);
+    for (int v = 0; v < V; v++) {
+      typename S::T* to = out + (i * V + v) * L;
+      S::store(to, ADD ? S::load(to) + sum[i][v] : sum[i][v]);  // small sums first: they round less
+    }
 }
 
 template <class S, int V, bool ADD, int ROWS = TILE_ROWS - 1>
