@@ -1,7 +1,8 @@
 """Fit the recordings over several seeds and write what was reached to ``results/``.
 
 Run one recording, or all: ``python -m benchmarks.recordings.fit reach_delay --seeds 5``. Test trials and held-out
-units are scored once per fit and choose nothing. Settings are those of a preset, the same for every recording.
+units are scored once per fit and choose nothing. Settings are those of a preset, the same for every recording. With
+``--fits FOLDER`` fits are kept there, and those that are there already are not made again.
 """
 
 from __future__ import annotations
@@ -19,29 +20,31 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
 
 from benchmarks.recordings.recordings import RECORDINGS, Benchmark, co_smoothing
-from neurognode.models import LatentDynamics
+from neurognode.models import LatentDynamics, archive
 
 RESULTS = Path(__file__).parent / "results"
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "reach_delay": ("reach_delay", {"preset": "denoise"}),
-    "reach_delay_dynamics": ("reach_delay", {"preset": "dynamics", "latent_dim": 8}),
-    "m1_reaching": ("m1_reaching", {"preset": "denoise"}),
-    "visual_choice_1": ("visual_choice_1", {"preset": "denoise"}),
-    "linear_track": ("linear_track", {"preset": "denoise"}),
-    "fly_ring_bar": ("fly_ring_bar", {"preset": "dynamics"}),
-    "lorenz_32": ("lfads_lorenz", {"preset": "dynamics", "latent_dim": 32}),
-    "lorenz_3": ("lfads_lorenz", {"preset": "dynamics"}),
-    "lorenz_3_autonomous": (
-        "lfads_lorenz",
-        {"preset": "dynamics", "process_noise": "anneal", "max_steps": 6000},
-    ),
+    "reach_delay": ("reach_delay", {"preset": "auto"}),
+    "m1_reaching": ("m1_reaching", {"preset": "auto"}),
+    "visual_choice_1": ("visual_choice_1", {"preset": "auto"}),
+    "linear_track": ("linear_track", {"preset": "auto"}),
+    "fly_ring_bar": ("fly_ring_bar", {"preset": "auto"}),
+    "lorenz_32": ("lfads_lorenz", {"preset": "auto"}),
+    "lorenz_32_dynamics": ("lfads_lorenz", {"preset": "dynamics", "latent_dim": 32}),
+    "lorenz_3": ("lfads_lorenz", {"preset": "auto", "latent_dim": 3}),
+    "lorenz_3_autonomous": ("lfads_lorenz", {"preset": "autonomous"}),
+    "reach_delay_8": ("reach_delay", {"preset": "auto", "latent_dim": 8}),
+    "fly_ring_bar_3": ("fly_ring_bar", {"preset": "auto", "latent_dim": 3}),
 }
 
 
-def fit_once(case: str, seed: int) -> tuple[dict[str, float], Any]:
-    """Fit one case with one seed; scores, and the rates of the test trials."""
+def fitted(case: str, seed: int, kept: Path | None = None) -> tuple[LatentDynamics, float]:
+    """One case fitted with one seed, or the same fit read from the folder `kept`; and its CPU seconds."""
     name, options = CASES[case]
     benchmark = RECORDINGS[name]()
+    place = None if kept is None else kept / f"{case}_{seed}.safetensors"
+    if place is not None and place.exists():
+        return archive.load(place), json.loads(place.with_suffix(".json").read_text())
     model = LatentDynamics(
         encode_units=benchmark.held_in, random_state=seed, progress=False, use_inputs=False, **options
     )
@@ -49,9 +52,22 @@ def fit_once(case: str, seed: int) -> tuple[dict[str, float], Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model.fit(benchmark.train)
+    seconds = time.process_time() - started
+    if place is not None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.with_suffix(".json").write_text(json.dumps(seconds))
+        model.save(place)
+    return model, seconds
+
+
+def score(case: str, seed: int, kept: Path | None = None) -> tuple[dict[str, float], Any]:
+    """Scores of one case and seed, and the rates of the test trials."""
+    name = CASES[case][0]
+    benchmark = RECORDINGS[name]()
+    model, seconds = fitted(case, seed, kept)
     found = {
         "seed": seed,
-        "cpu_seconds": time.process_time() - started,
+        "cpu_seconds": seconds,
         "steps": model.n_steps_,
         "validation": model.validation_score_,
     }
@@ -62,16 +78,25 @@ def fit_once(case: str, seed: int) -> tuple[dict[str, float], Any]:
         found["co_bps"] = co_smoothing(benchmark, rates)
     if name == "lfads_lorenz":
         found |= lorenz(benchmark, model, rates)
-        if model.diffusion_ is None:
-            model.set_params(refine_steps=3)
-            refined = model.predict(benchmark.test)
-            found["co_bps_refined"] = co_smoothing(benchmark, refined)
-            found |= {f"{k}_refined": v for k, v in lorenz(benchmark, model, refined).items()}
+        if model.latent_dim is not None and model.latent_dim <= 3 and model.diffusion_ is None:
+            found |= refined(benchmark, model)
     if name == "m1_reaching":
         found["velocity_r2"] = velocity(benchmark, model)
     if name == "linear_track":
         found["position_r2"] = position(benchmark, model)
     return found, rates
+
+
+def refined(benchmark: Benchmark, model: LatentDynamics) -> dict[str, float]:
+    """The scores with first states improved at inference, by gradient steps and by importance sampling."""
+    found = {}
+    for name, options in (("gradient", {"refine_steps": 3}), ("importance", {"refine_draws": 100})):
+        model.set_params(**options)
+        rates = model.predict(benchmark.test)
+        found[f"co_bps_{name}"] = co_smoothing(benchmark, rates)
+        found |= {f"{key}_{name}": value for key, value in lorenz(benchmark, model, rates).items()}
+        model.set_params(refine_steps=0, refine_draws=0)
+    return found
 
 
 def lorenz(benchmark: Benchmark, model: LatentDynamics, rates: Any) -> dict[str, float]:
@@ -168,20 +193,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", nargs="*", default=list(CASES))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--fits", type=Path, help="where fits are kept")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     for case in arguments.case or list(CASES):
-        run(case, arguments.seeds)
+        run(case, arguments.seeds, arguments.fits)
 
 
-def run(case: str, n_seeds: int) -> None:
+def run(case: str, n_seeds: int, kept: Path | None = None) -> None:
     """Fit one case with every seed, and write what is known after each."""
     name, settings = CASES[case]
     benchmark = RECORDINGS[name]()
     rows: list[dict[str, float]] = []
     rates: list[Any] = []
     for seed in range(n_seeds):
-        row, predicted = fit_once(case, seed)
+        row, predicted = score(case, seed, kept)
         rows.append(row)
         rates.append(predicted)
         result: dict[str, Any] = {

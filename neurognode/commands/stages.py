@@ -16,12 +16,15 @@ from neurognode.commands.options import Moved, RunFolder, given, settings, sever
 def evaluate(
     run: RunFolder,
     recording: Moved = None,
+    other_preset: Annotated[
+        bool, typer.Option("--other-preset", help="Fit the other preset, too: what does autonomy cost?")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Score a run on its test trials, beside baselines."""
     from neurognode.runs import evaluate_run, load_run
 
-    metrics = evaluate_run(load_run(run), recording=recording)
+    metrics = evaluate_run(load_run(run), recording=recording, other_preset=other_preset)
     if as_json:
         typer.echo(json.dumps(metrics, indent=1))
     else:

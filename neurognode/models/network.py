@@ -115,7 +115,7 @@ class LatentNetwork(nn.Module):
         self.encoder, self.path, self.inferred = encoder, path, inferred
         self.sessions = nn.ModuleList(sessions)
         self.objective = objective or Objective()
-        self.noise_factor = 1.0
+        self.noise_factor = self.input_factor = 1.0
 
     def session(self, index: int = 0) -> Session:
         """The part of one recording."""
@@ -248,6 +248,7 @@ class LatentNetwork(nn.Module):
         inferred = None
         if self.inferred is not None:
             inferred, divergence = self.inferred(features, valid, **timing)
+            inferred = self.input_factor * inferred
             inputs = inferred if inputs is None else torch.cat([inputs, inferred], -1)
         factor = self.noise_factor if noise_factor is None else noise_factor
         plan = self.path.plan(features, valid, noise_factor=factor, **timing)

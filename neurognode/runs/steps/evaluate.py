@@ -17,6 +17,8 @@ from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 from neurognode.runs.partition import Partition
 from neurognode.runs.prepare import cut
+from neurognode.runs.steps.autonomy import autonomy, preset_of
+from neurognode.runs.steps.autonomy import other_preset as other_preset_score
 from neurognode.trials import filled
 
 TRUTH_NAMES = {
@@ -27,7 +29,9 @@ TRUTH_NAMES = {
 }
 
 
-def evaluate_run(run: Run, *, recording: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+def evaluate_run(
+    run: Run, *, recording: str | os.PathLike[str] | None = None, other_preset: bool = False
+) -> dict[str, Any]:
     """Score a run on its test trials (on all trials if none were kept) and write ``metrics.json``.
 
     Parameters
@@ -36,6 +40,8 @@ def evaluate_run(run: Run, *, recording: str | os.PathLike[str] | None = None) -
         A fitted run.
     recording : path, optional
         Where the recording is now.
+    other_preset : bool
+        Fit the other preset once, too, and score it. Once known, its score is kept.
 
     Returns
     -------
@@ -48,6 +54,7 @@ def evaluate_run(run: Run, *, recording: str | os.PathLike[str] | None = None) -
     parts = Partition.from_json(run.read_json("split.json"), trials)
     with logging_to(run.path / "log.txt") as log:
         metrics = _metrics(run, opened, trials, parts)
+        metrics["measures"] += _other(run, trials, parts, other_preset)
         run.write_json("metrics.json", metrics)
         log.info("scores: %s", {k: v for k, v in metrics["table"][0].items() if k != "method"})
     return run.metrics
@@ -69,6 +76,7 @@ def _metrics(run: Run, opened: Any, trials: xr.Dataset, parts: Partition) -> dic
     if kept is None:
         metrics["notes"].insert(0, "No trials were kept for testing: these scores are of the fitted trials.")
     latents = run.latents["latents"]
+    metrics["measures"] += autonomy(fits, test)
     metrics["measures"] += _behavior(latents, trials, parts)
     metrics["measures"] += _phases(latents, trials)
     metrics["measures"] += _truth(opened, latents, fits.predict(trials), parts.is_test)
@@ -79,6 +87,19 @@ def _metrics(run: Run, opened: Any, trials: xr.Dataset, parts: Partition) -> dic
     if decoded is not None:
         metrics["decoding"] = decoded
     return metrics
+
+
+def _other(run: Run, trials: xr.Dataset, parts: Partition, wanted: bool) -> list[dict[str, Any]]:
+    """The other preset's score: fitted now if that is wanted, else what an earlier evaluation found."""
+    if wanted:
+        train, kept = parts.train(trials), parts.test(trials)
+        return [other_preset_score(run.fits, train, train if kept is None else kept)]
+    found = [measure for measure in run.metrics.get("measures", []) if "preset" in measure]
+    if found:
+        return found
+    note = "not fitted; neurognode evaluate RUN --other-preset does that and shows it here"
+    other = "dynamics" if preset_of(run.fits) == "denoise" else "denoise"
+    return [{"name": f"score of the preset {other}", "value": None, "note": note}]
 
 
 def condition_of(run: Run, trials: xr.Dataset) -> str | None:
