@@ -28,13 +28,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "m1_reaching": ("m1_reaching", {"preset": "auto"}),
     "visual_choice_1": ("visual_choice_1", {"preset": "auto"}),
     "linear_track": ("linear_track", {"preset": "auto"}),
-    "fly_ring_bar": ("fly_ring_bar", {"preset": "auto"}),
-    "lorenz_32": ("lfads_lorenz", {"preset": "auto"}),
-    "lorenz_32_dynamics": ("lfads_lorenz", {"preset": "dynamics", "latent_dim": 32}),
+    "fly_ring_bar": ("fly_ring_bar", {"preset": "auto", "latent_dim": 8}),
+    "lorenz_32": ("lfads_lorenz", {"preset": "dynamics", "latent_dim": 32}),
     "lorenz_3": ("lfads_lorenz", {"preset": "auto", "latent_dim": 3}),
     "lorenz_3_autonomous": ("lfads_lorenz", {"preset": "autonomous"}),
     "reach_delay_8": ("reach_delay", {"preset": "auto", "latent_dim": 8}),
-    "fly_ring_bar_3": ("fly_ring_bar", {"preset": "auto", "latent_dim": 3}),
 }
 
 

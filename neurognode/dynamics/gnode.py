@@ -50,6 +50,9 @@ class GNODE(GatedField):
         ``G = sigmoid(gate_slope * net)``; 10 makes a nearly binary gate.
     init : {"critical", "critical_closed", "critical_numeric", "glorot", "kaiming"}
         See `neurognode.dynamics.initialization.initialize`.
+    spread : float
+        Standard deviation of the first hidden layers' biases at the start. With tanh and biases near 0 the flow is
+        at first an odd function of the state; gated flows then learn products of latents slowly, or get stuck.
     members : int, optional
         Population axis: K independent fields in one module.
     random_state : int, numpy.random.Generator, optional
@@ -89,6 +92,7 @@ class GNODE(GatedField):
         input_mode: str = "additive",
         gate_slope: float = 1.0,
         init: str = "critical",
+        spread: float = 1e-3,
         members: int | None = None,
         random_state: int | np.random.Generator | None = None,
     ) -> None:
@@ -126,8 +130,9 @@ class GNODE(GatedField):
             "input_mode": input_mode,
             "gate_slope": self.gate_slope,
             "init": init,
+            "spread": spread,
         }
-        initialize(self, init, random_state=random_state)
+        initialize(self, init, spread=spread, random_state=random_state)
 
     @property
     def learn_tau(self) -> bool:

@@ -105,7 +105,11 @@ def critical_gain(
 
 
 def initialize(
-    field: GNODE, init: str = "critical", *, random_state: int | np.random.Generator | None = None
+    field: GNODE,
+    init: str = "critical",
+    *,
+    spread: float = _BIAS_STD,
+    random_state: int | np.random.Generator | None = None,
 ) -> None:
     """Draw all weights of a field anew, in place.
 
@@ -117,8 +121,10 @@ def initialize(
         ``critical_closed`` uses `critical_gain` for the flow; ``critical_numeric`` rescales the flow by its
         measured leading eigenvalue; ``critical`` is the numeric form up to 20 latents and the closed form
         above. In all of these the gate and the input weights have variance ``1 / fan_in``, and biases a
-        standard deviation of 1e-3. Where no gain between 0.3 and 3 is critical (deep sigmoid nets), the
-        nearest one is used.
+        standard deviation of 1e-3 but for `spread`. Where no gain between 0.3 and 3 is critical (deep sigmoid
+        nets), the nearest one is used.
+    spread : float
+        Standard deviation of the biases of the first hidden layers.
     random_state : int, numpy.random.Generator, optional
         Seed.
 
@@ -133,7 +139,7 @@ def initialize(
     generator = seeded(random_state)
     nets = [field.drift_net] + ([field.gate_net] if field.gate_net is not None else [])
     for net in nets:
-        draw(net, init, generator)
+        draw(net, init, generator, spread)
     if not init.startswith("critical"):
         return
     if init == "critical":
@@ -193,15 +199,15 @@ def rescale_to_critical(field: GNODE, h: Tensor | None = None, x: Tensor | None 
         return _leading(field, point, x)[0]
 
 
-def draw(net: Network, init: str, generator: torch.Generator) -> None:
+def draw(net: Network, init: str, generator: torch.Generator, spread: float = _BIAS_STD) -> None:
     """Draw the weights and biases of one net in place, before any rescaling."""
 
     def normal(shape: torch.Size, std: float) -> Tensor:
         return std * torch.randn(shape, generator=generator)
 
     with torch.no_grad():
-        for bias in net.biases:
-            bias.copy_(normal(bias.shape, _BIAS_STD))
+        for layer, bias in enumerate(net.biases):
+            bias.copy_(normal(bias.shape, spread if net.hidden and not layer else _BIAS_STD))
         matrices = [*net.weights] + ([net.input_weight] if net.input_weight is not None else [])
         for weight in matrices:
             fan_out, fan_in = weight.shape[-2:]

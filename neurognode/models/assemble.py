@@ -64,7 +64,7 @@ def make_network(model: LatentDynamics, shapes: Sequence[Shape], seed: int) -> L
         torch.manual_seed(seed)
         sessions = [make_session(model, shape, latent_dim, several) for shape in shapes]
         width = READ_IN if several else int(first.seen.sum())
-        encoder = _encoder(model, width + 1 + first.n_inputs, first.bin_size)
+        encoder = _encoder(model, width + 1 + first.n_inputs, first)
         path = _path(model, encoder, latent_dim, first, n_inferred, seed)
         inferred = None
         if n_inferred:
@@ -88,11 +88,13 @@ def make_session(model: LatentDynamics, shape: Shape, latent_dim: int, several: 
     )
 
 
-def _encoder(model: LatentDynamics, width: int, bin_size: float) -> Encoder:
-    options = dict(setting(model, "encoder", "")) if model.encoder in ("gru", "causal_gru") else {}
+def _encoder(model: LatentDynamics, width: int, shape: Shape) -> Encoder:
+    options = (
+        dict(setting(model, "encoder", "", kind=shape.kind)) if model.encoder in ("gru", "causal_gru") else {}
+    )
     seconds = options.pop("block", 0.0)
     if model.encoder == "gru":
-        options["stride"] = min(max(round(seconds / bin_size), 1), 4)
+        options["stride"] = min(max(round(seconds / shape.bin_size), 1), 4)
     options |= model.encoder_options or {}
     encoder = registry.resolve("encoders", model.encoder)(width, **options)
     corrected = setting(model, "process_noise") is True
@@ -114,6 +116,7 @@ def _path(
         options = {
             "hidden": hidden,
             "tau": setting(model, "tau_bins", "") * shape.bin_size,
+            "spread": setting(model, "spread", ""),
             "random_state": seed,
         }
         if model.dynamics == "gnode":

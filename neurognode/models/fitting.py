@@ -71,7 +71,7 @@ class Prepared:
         """How to train."""
         model, anneal = self.model, self.network.objective.anneal
         return Settings(
-            max_steps=int(setting(model, "max_steps")),
+            max_steps=int(setting(model, "max_steps", kind=model.activity_kind_)),
             max_seconds=model.max_seconds,
             batch_size=model.batch_size,
             learning_rate=setting(model, "learning_rate"),

@@ -20,11 +20,12 @@ _FIELD_TO_READ: dict[str, Any] = {
     "anneal": (0.1, 0.45, 0.03),
     "tau_bins": 2.5,
     "hidden": (64, 64),
+    "spread": 1.0,
     "encoder": {"hidden": 64, "dropout": 0.1, "block": 0.04},
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "dynamics": _FIELD_TO_READ,
-    "autonomous": {**_FIELD_TO_READ, "process_noise": "anneal", "method": "midpoint", "max_steps": 8000},
+    "autonomous": {**_FIELD_TO_READ, "process_noise": "anneal", "method": "midpoint", "max_steps": 7000},
     "denoise": {
         "latent_dim": 32,
         "process_noise": False,
@@ -39,6 +40,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "anneal": (0.15, 0.6, 0.03),
         "tau_bins": 1.5,
         "hidden": (128,),
+        "spread": 1e-3,
         "encoder": {"hidden": 64, "dropout": 0.3},
     },
 }
@@ -47,8 +49,13 @@ whole trial (slow to fit); for the best rates (many latents, inferred inputs).
 
 ``tau_bins`` is the time constant in bins; ``block`` how many seconds the encoder averages before its recurrent layer;
 ``held_out_dropout`` replaces ``coordinated_dropout`` where units are held out from the encoder; ``anneal`` is the
-schedule of `neurognode.models.network.Objective` where the process noise is annealed away.
+schedule of `neurognode.models.network.Objective` where the process noise is annealed away; ``spread`` that of the
+first biases of the field (see `neurognode.dynamics.GNODE`).
 """
+
+SIGNALS: dict[str, Any] = {"max_steps": 500, "skip": True}
+"""What differs where the signal is continuous, not counts: it says so much per bin that a fit takes fewer steps, and
+latents are read from it best if the encoder passes on what it saw (``skip``)."""
 
 AUTO = "auto"
 FEW = 8
@@ -85,7 +92,7 @@ def chosen_preset(preset: str, latent_dim: int | None = None) -> str:
     return "dynamics" if latent_dim is not None and latent_dim <= FEW else "denoise"
 
 
-def setting(model: Any, name: str, given: str | None = None) -> Any:
+def setting(model: Any, name: str, given: str | None = None, *, kind: str = "counts") -> Any:
     """An argument of an estimator, or its preset's value where that is None.
 
     Parameters
@@ -96,6 +103,8 @@ def setting(model: Any, name: str, given: str | None = None) -> Any:
         Name of the setting in the preset.
     given : str, optional
         Name of the argument that replaces it, if that is another one; ``""`` if none does.
+    kind : str
+        Activity kind of the trials, by which some settings differ.
 
     Examples
     --------
@@ -103,7 +112,16 @@ def setting(model: Any, name: str, given: str | None = None) -> Any:
     >>> from neurognode.models.presets import setting
     >>> setting(LatentDynamics(), "latent_dim"), setting(LatentDynamics(5), "latent_dim")
     (3, 5)
+    >>> [setting(LatentDynamics(), "max_steps", kind=kind) for kind in ("counts", "calcium")]
+    [1500, 500]
     """
     argument = name if given is None else given
     value = getattr(model, argument) if argument else None
-    return PRESETS[chosen_preset(model.preset, model.latent_dim)][name] if value is None else value
+    if value is not None:
+        return value
+    found = PRESETS[chosen_preset(model.preset, model.latent_dim)][name]
+    if kind == "counts":
+        return found
+    if name == "encoder":
+        return {**found, "skip": SIGNALS["skip"]}
+    return min(found, SIGNALS["max_steps"]) if name == "max_steps" else found

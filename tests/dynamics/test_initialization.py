@@ -87,3 +87,31 @@ def test_layer_norm_is_scaled_at_the_output():
 def test_no_layers_is_refused():
     with pytest.raises(ValueError, match="n_layers"):
         critical_gain(0)
+
+
+def test_spread_moves_only_the_first_biases_of_hidden_layers() -> None:
+    near, far = (GNODE(3, hidden=(50, 50), spread=spread, random_state=0) for spread in (1e-3, 2.0))
+    for net in (far.drift_net, far.gate_net):
+        stds = [float(bias.detach().std()) for bias in net.biases]
+        assert len(net.biases) == 1 or 1.2 < stds[0] < 2.8
+        assert len(net.biases) == 1 or max(stds[1:]) < 0.01
+    assert float(near.drift_net.biases[0].detach().std()) < 0.01
+    assert far.config()["spread"] == 2.0
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_spread_lets_a_gated_flow_learn_products_of_latents(seed: int) -> None:
+    h = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0))
+    a, b, c = h.unbind(1)
+    target = torch.stack([b - a, a * c - b, a * b - c], 1)
+    left = []
+    for spread in (1e-3, 1.0):
+        field = GNODE(3, hidden=(64, 64), gate_hidden=None, tau=0.1, spread=spread, random_state=seed)
+        optimiser = torch.optim.Adam(field.parameters(), 0.005)
+        for _ in range(200):
+            loss = (0.1 * field(h) - target).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        left.append(float(loss.detach()))
+    assert left[1] < 0.7 * left[0]

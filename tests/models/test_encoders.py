@@ -7,7 +7,8 @@ import torch
 
 from neurognode import registry
 from neurognode.models.encoders import Encoder
-from neurognode.models.encoders.pooling import interpolated
+from neurognode.models.encoders.gru import GRUEncoder
+from neurognode.models.encoders.pooling import interpolated, pooled
 
 CASES = [(name, {}) for name in registry.names("encoders")] + [
     ("gru", {"stride": 3}),
@@ -60,3 +61,10 @@ def test_interpolation_stops_at_the_end_of_a_trial() -> None:
     found = interpolated(values, 9, 3, torch.tensor([9, 5]))[..., 0]
     assert found[0, :5].tolist() == pytest.approx([0.0, 0.0, 1.0, 2.0, 3.0])
     assert found[1, 5:].tolist() == [3.0] * 4
+
+
+def test_a_skip_shows_what_came_in() -> None:
+    x = torch.randn(3, 8, 5)
+    plain, passed = GRUEncoder(5, hidden=4, stride=2), GRUEncoder(5, hidden=4, stride=2, skip=True)
+    assert passed.features == plain.features + 5
+    assert torch.equal(passed.eval()(x)[..., -5:], pooled(x, 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from neurognode.models.draws import Dropout
@@ -25,6 +26,9 @@ class GRUEncoder(Encoder):
         Average this many bins before the recurrent layer; faster, but blind to what happens within that time.
     layers : int
         Number of recurrent layers.
+    skip : bool
+        Pass on what it saw in the bin beside what the recurrent layer makes of it, so that latents can be read
+        linearly from the recording where there are few trials to learn more from.
 
     Examples
     --------
@@ -37,11 +41,20 @@ class GRUEncoder(Encoder):
     bidirectional = True
 
     def __init__(
-        self, n_inputs: int, *, hidden: int = 64, dropout: float = 0.1, stride: int = 1, layers: int = 1
+        self,
+        n_inputs: int,
+        *,
+        hidden: int = 64,
+        dropout: float = 0.1,
+        stride: int = 1,
+        layers: int = 1,
+        skip: bool = False,
     ) -> None:
         if self.causal and stride > 1:
             raise ValueError("stride > 1 averages over later bins; a causal encoder needs stride=1.")
-        super().__init__(n_inputs, hidden * (2 if self.bidirectional else 1), stride)
+        width = hidden * (2 if self.bidirectional else 1)
+        super().__init__(n_inputs, width + (n_inputs if skip else 0), stride)
+        self.skip = skip
         self.before, self.after = Dropout(dropout), Dropout(dropout)
         self.recurrent = nn.GRU(
             n_inputs,
@@ -55,7 +68,8 @@ class GRUEncoder(Encoder):
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         if self.stride > 1:
             x, lengths = pooled(x, self.stride), blocks(lengths, self.stride)
-        return self.after(gru(self.recurrent, self.before(x), lengths))
+        found = self.after(gru(self.recurrent, self.before(x), lengths))
+        return torch.cat([found, x], -1) if self.skip else found
 
 
 class CausalGRUEncoder(GRUEncoder):
