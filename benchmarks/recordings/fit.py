@@ -1,8 +1,9 @@
-"""Fit the recordings over several seeds and write what was reached to ``results/``.
+"""Fit the recordings with several seeds and write what was reached to ``results/``.
 
-Run one recording, or all: ``python -m benchmarks.recordings.fit reach_delay --seeds 5``. Test trials and held-out
-units are scored once per fit and choose nothing. Settings are those of a preset, the same for every recording. With
-``--fits FOLDER`` fits are kept there, and those that are there already are not made again.
+Run one recording, or all: ``python -m benchmarks.recordings.fit reach_delay --seeds 5``. The seeds are the members of
+an ensemble, trained together. Test trials and held-out units are scored once per fit and choose nothing. Settings are
+those of a preset, the same for every recording. With ``--fits FOLDER`` ensembles are kept there, and those that are
+there already are not made again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import json
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
 
 from benchmarks.recordings.recordings import RECORDINGS, Benchmark, co_smoothing
-from neurognode.models import LatentDynamics, archive
+from neurognode.models import Ensemble, LatentDynamics, archive
 
 RESULTS = Path(__file__).parent / "results"
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -36,39 +38,32 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def fitted(case: str, seed: int, kept: Path | None = None) -> tuple[LatentDynamics, float]:
-    """One case fitted with one seed, or the same fit read from the folder `kept`; and its CPU seconds."""
+def fitted(case: str, n_seeds: int, kept: Path | None = None) -> tuple[Ensemble, float]:
+    """One case fitted with several seeds, or the same read from the folder `kept`; and CPU seconds per seed."""
     name, options = CASES[case]
     benchmark = RECORDINGS[name]()
-    place = None if kept is None else kept / f"{case}_{seed}.safetensors"
+    place = None if kept is None else kept / f"{case}_{n_seeds}.safetensors"
     if place is not None and place.exists():
         return archive.load(place), json.loads(place.with_suffix(".json").read_text())
     model = LatentDynamics(
-        encode_units=benchmark.held_in, random_state=seed, progress=False, use_inputs=False, **options
+        encode_units=benchmark.held_in, random_state=0, progress=False, use_inputs=False, **options
     )
     started = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        model.fit(benchmark.train)
-    seconds = time.process_time() - started
+        fits = Ensemble(model, n_seeds).fit(benchmark.train)
+    seconds = (time.process_time() - started) / n_seeds
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.with_suffix(".json").write_text(json.dumps(seconds))
-        model.save(place)
-    return model, seconds
+        fits.save(place)
+    return fits, seconds
 
 
-def score(case: str, seed: int, kept: Path | None = None) -> tuple[dict[str, float], Any]:
-    """Scores of one case and seed, and the rates of the test trials."""
-    name = CASES[case][0]
-    benchmark = RECORDINGS[name]()
-    model, seconds = fitted(case, seed, kept)
-    found = {
-        "seed": seed,
-        "cpu_seconds": seconds,
-        "steps": model.n_steps_,
-        "validation": model.validation_score_,
-    }
+def score(benchmark: Benchmark, model: LatentDynamics) -> tuple[dict[str, float], Any]:
+    """Scores of one fit, and its rates in the test trials."""
+    name = benchmark.name
+    found: dict[str, float] = {"steps": model.n_steps_, "validation": model.validation_score_}
     rates = model.predict(benchmark.test)
     if name == "fly_ring_bar":
         found |= fly(benchmark, model, rates)
@@ -76,7 +71,7 @@ def score(case: str, seed: int, kept: Path | None = None) -> tuple[dict[str, flo
         found["co_bps"] = co_smoothing(benchmark, rates)
     if name == "lfads_lorenz":
         found |= lorenz(benchmark, model, rates)
-        if model.latent_dim is not None and model.latent_dim <= 3 and model.diffusion_ is None:
+        if model.field_.latent_dim <= 3 and model.diffusion_ is None:
             found |= refined(benchmark, model)
     if name == "m1_reaching":
         found["velocity_r2"] = velocity(benchmark, model)
@@ -137,18 +132,17 @@ def _cross_validated(features: np.ndarray, target: np.ndarray) -> float:
 
 
 def position(benchmark: Benchmark, model: LatentDynamics) -> float:
-    """Place on the track from inferred rates: nearest neighbours, five contiguous blocks, bins in which it moves."""
+    """Place on the track from latents: nearest neighbours, five contiguous blocks, bins in which it moves."""
     trials = benchmark.extra["trials"]
-    rates = np.sqrt(model.predict(trials).values)
+    latents = model.transform(trials).values
     place = trials["behavior"].values[:, :, 0]
     moving = (np.abs(np.gradient(place, 0.1, axis=1)) > 0.1).ravel()
-    features, target = rates.reshape(-1, rates.shape[-1])[moving], place.ravel()[moving]
-    features = (features - features.mean(0)) / (features.std(0) + 1e-9)
+    features, target = latents.reshape(-1, latents.shape[-1])[moving], place.ravel()[moving]
     predicted = cross_val_predict(KNeighborsRegressor(15, weights="distance"), features, target, cv=KFold(5))
     return r2(target[:, None], predicted[:, None])
 
 
-def fly(benchmark: Benchmark, model: LatentDynamics, rates: Any) -> dict[str, float]:
+def fly(benchmark: Benchmark, model: LatentDynamics | Ensemble, rates: Any) -> dict[str, float]:
     """R² in held-out wedges on test windows, and r of heading with the unwrapped bump of the rates, per run.
 
     The bump is the population vector of the 16 fitted wedge signals; runs are whole, windows joined.
@@ -179,9 +173,9 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(1 - ((truth - predicted) ** 2).sum() / ((truth - truth.mean(0)) ** 2).sum())
 
 
-def summary(rows: list[dict[str, float]]) -> dict[str, list[float | None]]:
+def summary(rows: Sequence[dict[str, float]]) -> dict[str, list[float | None]]:
     """Mean and standard error over seeds of everything that was scored."""
-    keys = [key for key in rows[0] if key != "seed"]
+    keys = list(rows[0])
     spread = {key: np.array([row[key] for row in rows]) for key in keys}
     return {key: [float(v.mean()), float(v.std(ddof=1) / len(v) ** 0.5) if len(v) > 1 else None]
             for key, v in spread.items()}  # fmt: skip
@@ -199,27 +193,20 @@ def main() -> None:
 
 
 def run(case: str, n_seeds: int, kept: Path | None = None) -> None:
-    """Fit one case with every seed, and write what is known after each."""
+    """Fit one case with every seed, score every fit and the mean of their rates, and write it down."""
     name, settings = CASES[case]
     benchmark = RECORDINGS[name]()
-    rows: list[dict[str, float]] = []
-    rates: list[Any] = []
-    for seed in range(n_seeds):
-        row, predicted = score(case, seed, kept)
-        rows.append(row)
-        rates.append(predicted)
-        result: dict[str, Any] = {
-            "case": case,
-            "settings": settings,
-            "seeds": rows,
-            "mean_sem": summary(rows),
-        }
-        if "co_bps" in row and len(rates) > 1:
-            mean = rates[0].copy(data=np.mean([r.values for r in rates], 0))
-            result["ensemble_co_bps"] = co_smoothing(benchmark, mean)
-        (RESULTS / f"{case}.json").write_text(json.dumps(result, indent=1) + "\n")
-        print(case, json.dumps(row), flush=True)
-    print(case, json.dumps(result["mean_sem"]), result.get("ensemble_co_bps"), flush=True)
+    fits, seconds = fitted(case, n_seeds, kept)
+    rows, rates = zip(*(score(benchmark, member) for member in fits.members_))
+    result: dict[str, Any] = {"case": case, "settings": settings, "cpu_seconds_per_seed": seconds,
+                              "seeds": rows, "mean_sem": summary(rows)}  # fmt: skip
+    mean = rates[0].copy(data=np.mean([r.values for r in rates], 0))
+    if name == "fly_ring_bar":
+        result["ensemble"] = fly(benchmark, fits, mean)
+    else:
+        result["ensemble"] = {"co_bps": co_smoothing(benchmark, mean)}
+    (RESULTS / f"{case}.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(case, json.dumps(result["mean_sem"]), json.dumps(result["ensemble"]), flush=True)
 
 
 if __name__ == "__main__":
