@@ -73,11 +73,15 @@ class Ranking:
         return [name for name in self.names if name in MECHANISMS]
 
     def winner(self) -> str | None:
-        """The best mechanism, if its interval lies above every other one's that stands for another hypothesis."""
+        """The best mechanism, if it is as good as the free field and better than those of all other hypotheses.
+
+        Better: the interval of the paired difference lies above zero.
+        """
         first, *others = self.mechanisms or [""]
         rivals = [name for name in others if MECHANISMS[name] != MECHANISMS[first]]
-        sure = bool(rivals) and all(self.difference(first, name)[1] > 0 for name in rivals)
-        return first if sure else None
+        better = bool(rivals) and all(self.difference(first, name)[1] > 0 for name in rivals)
+        enough = FREE in self.names and bool(first) and self.difference(first)[2] >= 0
+        return first if better and enough else None
 
     def as_good_as_free(self) -> list[str]:
         """Mechanisms whose interval reaches zero or lies above it: no residual is needed beyond them."""
@@ -126,7 +130,7 @@ class Ranking:
         gap, low, high = self.difference(best)
         size = f"{gap:+.4f} bits per spike from the free field ({low:+.4f} to {high:+.4f})"
         text = f"{best} is the best mechanism, {size}"
-        text += ", and better than the mechanisms of other hypotheses" if self.winner() else ""
+        text += ", as good as it and better than the mechanisms of other hypotheses" if self.winner() else ""
         if high < 0:
             text += "; it does not suffice"
             full = best + RESIDUAL
