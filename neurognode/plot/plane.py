@@ -9,18 +9,18 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """An origin and two orthonormal axes in latent space.
+    """An origin and two axes in latent space, orthonormal unless they are outputs.
 
     Attributes
     ----------
     origin : array of shape (N,)
         A point of the plane.
     axes : array of shape (2, N)
-        Orthonormal directions.
+        Directions; a coordinate is the inner product with one.
     names : tuple of str
         Labels of the axes.
     share : float
-        Share of the visited states' variance that the plane holds.
+        Share of the visited states' variance that the plane holds; NaN for outputs.
 
     Examples
     --------
@@ -57,6 +57,42 @@ class Plane:
         share = float((scale[:2] ** 2).sum() / max((scale**2).sum(), 1e-300))
         return cls(centre, axes, ("first principal latent", "second principal latent"), share)
 
+    @classmethod
+    def of_readout(
+        cls, weight: np.ndarray, bias: np.ndarray, names: tuple[str, str] = ("output 0", "output 1")
+    ) -> Plane:
+        """The plane of two outputs ``y = weight h + bias``: pictures are then in output coordinates.
+
+        Parameters
+        ----------
+        weight : array of shape (2, N)
+            Of a linear readout (or of two of its outputs).
+        bias : array of shape (2,)
+            Its offset.
+        names : tuple of str
+            Labels of the axes.
+
+        Raises
+        ------
+        ValueError
+            If the two outputs do not span a plane.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from neurognode.plot import Plane
+        >>> plane = Plane.of_readout(np.array([[2.0, 0.0], [1.0, 1.0]]), np.array([0.0, 3.0]))
+        >>> plane.project(np.array([1.0, 1.0])).tolist(), plane.lift(np.array([2.0, 5.0])).round(9).tolist()
+        ([2.0, 5.0], [1.0, 1.0])
+        """
+        weight, bias = np.asarray(weight, float), np.asarray(bias, float)
+        size = np.linalg.svd(weight, compute_uv=False) if weight.ndim == 2 else np.zeros(1)
+        if weight.shape[0] != 2 or len(size) < 2 or not size[1] > 1e-9 * size[0]:
+            raise ValueError(
+                f"weight of shape {weight.shape} spans no plane; two independent outputs are needed."
+            )
+        return cls(-np.linalg.pinv(weight) @ bias, weight, names, float("nan"))
+
     def project(self, points: np.ndarray) -> np.ndarray:
         """Coordinates in the plane: (..., N) to (..., 2)."""
         return (np.asarray(points, float) - self.origin) @ self.axes.T
@@ -67,7 +103,7 @@ class Plane:
 
     def lift(self, points: np.ndarray) -> np.ndarray:
         """Points of latent space that lie in the plane: (..., 2) to (..., N)."""
-        return self.origin + np.asarray(points, float) @ self.axes
+        return self.origin + np.asarray(points, float) @ np.linalg.pinv(self.axes).T
 
     def lift_onto(self, points: np.ndarray, states: np.ndarray, neighbours: int = 30) -> np.ndarray:
         """Like `lift`, but moved off the plane to where the visited states lie above and below it.

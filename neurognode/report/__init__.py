@@ -14,6 +14,7 @@ _HOMES = {
     "Content": "content",
     "build": "content",
     "svg": "drawing",
+    "scene": "scenes",
 }
 __all__ = list(_HOMES)
 

@@ -145,3 +145,27 @@ def test_raster_puts_early_units_first(ax: Axes) -> None:
     counts[0, [8, 1, 5], [0, 1, 2]] = 1
     image = plot.raster(make_trials(counts, bin_size=0.1), ax=ax).images[0].get_array()
     assert [int(np.argmax(row)) for row in image] == [1, 5, 8]
+
+
+def test_a_flow_is_drawn_in_output_coordinates(ax: Axes) -> None:
+    circuit = circuits.make("bistable")
+    states = circuit.simulate(20).latents.reshape(-1, 2)[::7]
+    weight, bias = np.array([[3.0, 1.0], [0.5, 2.0]]), np.array([10.0, -4.0])
+    plane = plot.Plane.of_readout(weight, bias)
+    points = circuit.key.fixed_points
+    drawn = plot.flow_field(
+        circuit.field,
+        states,
+        fixed_points=points,
+        kinds=["stable"] * len(points),
+        plane=plane,
+        resolution=12,
+        ax=ax,
+    )
+    marked = np.concatenate([c.get_offsets() for c in drawn.collections if c.get_zorder() == 5])
+    assert np.allclose(np.sort(marked, 0), np.sort(points @ weight.T + bias, 0))
+    assert drawn.get_xlabel() == "output 0"
+    velocity = np.array([[1.0, 0.0]])
+    assert np.allclose(plane.turn(velocity), velocity @ weight.T)
+    with pytest.raises(ValueError, match="no plane"):
+        plot.Plane.of_readout(np.array([[1.0, 0.0], [2.0, 0.0]]), bias)
