@@ -160,19 +160,32 @@ def compared_points(
     }  # fmt: skip
 
 
-def examine(field: Equations, about: dict[str, Any], periods: int = 60) -> dict[str, Any]:
-    """Compare one system with its known values, and where they differ with an independent computation."""
-    flow, period = Flow(field), float(about["period"])
-    rng = np.random.default_rng(0)
-    start = np.array(about["initial_conditions"])[None]
+def attractor(flow: Flow, about: dict[str, Any]) -> tuple[np.ndarray, Any, float, float]:
+    """States every tenth of a period over 100 periods, after 100 others; their region, size and typical speed."""
+    start, period = np.array(about["initial_conditions"])[None], float(about["period"])
     step = min(period / 200, 0.3 / max(np.abs(flow.rates(start)).max(), 1e-12))
     path = flow.path(start, np.arange(0, 200 * period, period / 10), step=step)[0, 1000:]
     region = visited_region(path)
+    scale = float(np.linalg.norm(region.upper - region.lower))
+    return path, region, scale, float(np.median(np.linalg.norm(flow.velocity(path), axis=1)))
+
+
+def only_points(field: Equations, about: dict[str, Any]) -> dict[str, Any]:
+    """The part of `examine` that looks for fixed points."""
+    flow = Flow(field)
+    _, region, scale, speed = attractor(flow, about)
+    return compared_points(flow, region, scale, speed, np.random.default_rng(0))
+
+
+def examine(field: Equations, about: dict[str, Any], periods: int = 60) -> dict[str, Any]:
+    """Compare one system with its known values, and where they differ with an independent computation."""
+    flow, period, rng = Flow(field), float(about["period"]), np.random.default_rng(0)
+    path, region, scale, speed = attractor(flow, about)
+    start = np.array(about["initial_conditions"])[None]
+    step = min(period / 200, 0.3 / max(np.abs(flow.rates(start)).max(), 1e-12))
     step = min(step, flow.time_step(region.states, period) / 2)
     starts = path[rng.integers(len(path), size=32)]
     exponents, error = lyapunov_exponents(flow, starts, periods * period, discard=20 * period, step=step)
-    scale = float(np.linalg.norm(region.upper - region.lower))
-    speed = float(np.median(np.linalg.norm(flow.velocity(path), axis=1)))
     known = [about["maximum_lyapunov_estimated"], (about["lyapunov_spectrum_estimated"] or [None])[0]]
     agrees = any(k is not None and abs(exponents[0] - k) < 0.25 * abs(k) for k in known)
     separation = None if agrees else float(separation_exponent(flow, path[-1], period, scale))
@@ -186,11 +199,15 @@ def examine(field: Equations, about: dict[str, Any], periods: int = 60) -> dict[
     }  # fmt: skip
 
 
-def main(count: int, seconds: float) -> None:
+def main(count: int, seconds: float, points: bool = False) -> None:
     """Write ``results/strange.json``; what it holds is kept, and the rest is computed for about so long."""
     target = HERE / "results" / "strange.json"
     stored = json.loads(target.read_text()) if target.exists() else {}
     rows = {name: row for name, row in stored.items() if "separation" in row}
+    if points:
+        for name, (field, about) in systems(count).items():
+            rows.get(name, {}).update(only_points(field, about))
+            print(name, rows.get(name, {}).get("missed"), flush=True)
     first = time.monotonic()
     for name, (field, about) in systems(count).items():
         if name in rows or time.monotonic() - first > seconds:

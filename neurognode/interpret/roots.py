@@ -214,16 +214,23 @@ def _polished(flow: Flow, states: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def starting_points(region: Region, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Where to look for zeros: half visited states, half a space-filling set in the region's widened box."""
+    """Where to look for zeros: half visited states, and space-filling sets in the region's widened box.
+
+    A quarter of these lie in a box that is widened by its own width on every side.
+    """
     visited = region.sample(n // 2, rng)
-    lower, upper = region.box()
-    dim = len(lower)
     count = max(0, n - len(visited))
-    if dim <= 64:
-        sampler = qmc.Sobol(dim, seed=rng) if count else None
-        filling = (
-            sampler.random_base2(int(np.ceil(np.log2(count))))[:count] if sampler else np.empty((0, dim))
-        )
-    else:
-        filling = rng.uniform(size=(count, dim))
-    return np.concatenate([visited, lower + filling * (upper - lower)])
+    sets = [
+        _filling(region.box(widen), k, rng) for widen, k in ((0.2, count - count // 4), (1.0, count // 4))
+    ]
+    return np.concatenate([visited, *sets])
+
+
+def _filling(box: tuple[np.ndarray, np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
+    """Points (count, N) that fill a box evenly."""
+    lower, upper = box
+    dim = len(lower)
+    if not count or dim > 64:
+        return lower + rng.uniform(size=(count, dim)) * (upper - lower)
+    unit = qmc.Sobol(dim, seed=rng).random_base2(int(np.ceil(np.log2(count))))[:count]
+    return lower + unit * (upper - lower)
