@@ -55,8 +55,9 @@ def main() -> None:
         f"{max(r['largest_eigenvalue_error'] for r in rows.values()):.1e}",
         "",
         "Ours: 32 starts, 60 periods each after 20 for alignment, on an attractor reached after 100 periods. "
-        "Independent: growth of a small separation over 150 periods by scipy's DOP853, where ours differs from the package. The "
-        "package's exponents are finite-time estimates; for several systems its own two differ by more than 25 %.",
+        "Independent: growth of a small separation over 150 periods by scipy's DOP853, where ours differs from the "
+        "package. The package's exponents are finite-time estimates; for several systems its own two differ by more "
+        "than 25 %.",
         "",
     ]  # fmt: skip
     (RESULTS / "strange.md").write_text("\n".join(lines))
