@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks.recordings.recordings import RECORDINGS, Benchmark, co_smoothing, split
-from neurognode.metrics import carry_velocity, compare_drifts, latent_r2, state_r2
+from neurognode.metrics import carry_velocity, compare_drifts, latent_r2, mutual_r2, state_r2
 from neurognode.models import Ensemble, LatentDynamics
 from neurognode.synthetic import circuits
 from neurognode.synthetic.recording import simulate_recording
@@ -147,8 +147,9 @@ def fit_rows(case: str, n_seeds: int, options: dict[str, Any]) -> list[dict[str,
         members = Ensemble(model, n_seeds).fit(benchmark.train).members_
     seconds = (time.process_time() - begin) / n_seeds
     rows = []
+    mutual = mutual_r2([member.transform(benchmark.test).values for member in members])
     for seed, member in enumerate(members):
-        row = {"case": case, "seed": seed, "options": options, "cpu_seconds": seconds}
+        row = {"case": case, "seed": seed, "options": options, "cpu_seconds": seconds, "members_r2": mutual}
         row |= agreement(benchmark, member)
         if not real and member.field_.latent_dim == 3:
             row |= calibration(benchmark, member)

@@ -29,6 +29,7 @@ def sweep(
     trials that were kept back, so that test trials stay untouched.
     """
     from neurognode import runs
+    from neurognode.runs.dimension import by_latent_dim
     from neurognode.runs.sweep import sweep as run_sweep
 
     config = validated(_shared(context))
@@ -46,6 +47,11 @@ def sweep(
     if best is None:
         return
     say(f"Best: trial {best.id:03d}, score {best.score:.4f}: {best.params}")
+    for row in by_latent_dim(found):
+        say(
+            f"  {row['latent_dim']} latents: score {row['score']:.4f} ± {row['error']:.4f}, latents of one fit from "
+            f"another's R² {row['agreement']:.3f} ({row['fits']} fits)"
+        )
     advice = found.smallest_latent_dim()
     if advice is not None:
         say(advice[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from neurognode.errors import one_of
@@ -146,6 +148,40 @@ def state_r2(
     (1.0, 0.5)
     """
     return _mapped_r2(true, inferred, train, "weighted")
+
+
+def mutual_r2(states: Sequence[np.ndarray]) -> float:
+    """How much of each fit's latents an affine map of another fit's explains, averaged over ordered pairs.
+
+    Fits that found the system's own states explain each other; dimensions that a fit invented, or that follow its
+    noise, do not recur. It needs no truth, and falls, as `state_r2` does, where there are too many latents.
+
+    Parameters
+    ----------
+    states : sequence of array (..., N)
+        Latents of the same bins from several fits; rows that are not finite in both are left out.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.metrics import mutual_r2
+    >>> rng = np.random.default_rng(0)
+    >>> true = rng.normal(size=(500, 2))
+    >>> round(mutual_r2([true, true @ rng.normal(size=(2, 2)) + 1]), 6)
+    1.0
+    >>> invented = [np.hstack([true, rng.normal(size=(500, 2))]) for _ in range(2)]
+    >>> round(mutual_r2(invented), 1)
+    0.5
+    """
+    if len(states) < 2:
+        raise ValueError("Agreement needs the latents of two fits or more.")
+    pairs = [_rows(a, b, None) for i, a in enumerate(states) for j, b in enumerate(states) if i != j]
+    return float(np.mean([state_r2(a, b) for a, b in pairs]))
 
 
 def psth_r2(

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from neurognode.errors import RunError
 from neurognode.runs import RunConfig, Space
+from neurognode.runs.dimension import by_latent_dim
 from neurognode.runs.schedule import Trial, exploit, next_job, rungs
 from neurognode.runs.sweep import Sweep, sweep
 
@@ -143,6 +145,28 @@ def test_smallest_dimension_within_one_standard_error(tmp_path: Path) -> None:
     assert found is not None
     assert found[0] == 2
     assert Sweep(tmp_path, trials[:2]).smallest_latent_dim() is None
+
+
+def test_agreement_of_fits_falls_with_invented_latents(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.standard_normal((40, 25, 2))
+    trials = [
+        Trial(10 * dim + k, {"latent_dim": dim}, {900: 0.1 * dim}, "done") for dim in (2, 4) for k in (0, 1)
+    ]
+    swept = Sweep(tmp_path, trials)
+    for trial in trials:
+        invented = rng.standard_normal((40, 25, trial.params["latent_dim"] - 2))
+        latents = xr.Dataset({"latents": (("trial", "time", "latent"), np.concatenate([true, invented], 2))})
+        swept.folder(trial).mkdir(parents=True)
+        latents.to_netcdf(swept.folder(trial) / "latents.nc", engine="h5netcdf")
+        config = RunConfig(recording={"path": "a.nwb"}, model={"arguments": {"latent_dim": 2}})
+        config.save(swept.folder(trial) / "config.yaml")
+    few, many = by_latent_dim(swept)
+    assert (few["latent_dim"], few["fits"], many["fits"]) == (2, 2, 2)
+    assert few["score"] < many["score"]
+    assert few["agreement"] == pytest.approx(1)
+    assert many["agreement"] < 0.6
+    assert by_latent_dim(Sweep(tmp_path, [])) == []
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Any
 
 import xarray as xr
 
+from neurognode.metrics import mutual_r2
 from neurognode.models import LatentDynamics
 from neurognode.models.free_run import free_run
 from neurognode.models.presets import chosen_preset
@@ -32,6 +33,19 @@ def autonomy(fits: Any, test: xr.Dataset) -> list[dict[str, Any]]:
         "difference is what autonomous dynamics do not explain, here, with this fit."
     )
     return [{"name": "score of the free run", "value": alone, "note": note}]
+
+
+def agreed(fits: Any, test: xr.Dataset) -> list[dict[str, Any]]:
+    """How well the members' latents follow from one another, which their score does not show."""
+    members = getattr(fits, "members_", [])
+    if len(members) < 2:
+        return []
+    note = (
+        "affine map between members, mean over pairs. Low where latents are invented: then fewer latents, or more "
+        "data, are called for, however good the score; neurognode sweep compares numbers of latents"
+    )
+    value = mutual_r2([member.transform(test).values for member in members])
+    return [{"name": "latents of one member from another's (R²)", "value": value, "note": note}]
 
 
 def preset_of(fits: Any) -> str:

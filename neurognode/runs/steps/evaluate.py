@@ -17,7 +17,7 @@ from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 from neurognode.runs.partition import Partition
 from neurognode.runs.prepare import cut
-from neurognode.runs.steps.autonomy import autonomy, preset_of
+from neurognode.runs.steps.autonomy import agreed, autonomy, preset_of
 from neurognode.runs.steps.autonomy import other_preset as other_preset_score
 from neurognode.trials import filled
 
@@ -76,7 +76,7 @@ def _metrics(run: Run, opened: Any, trials: xr.Dataset, parts: Partition) -> dic
     if kept is None:
         metrics["notes"].insert(0, "No trials were kept for testing: these scores are of the fitted trials.")
     latents = run.latents["latents"]
-    metrics["measures"] += autonomy(fits, test)
+    metrics["measures"] += autonomy(fits, test) + agreed(fits, test)
     metrics["measures"] += _behavior(latents, trials, parts)
     metrics["measures"] += _phases(latents, trials)
     metrics["measures"] += _truth(opened, latents, fits.predict(trials), parts.is_test)
