@@ -19,6 +19,8 @@ import xarray as xr
 
 from neurognode import open_recording
 from neurognode.hypotheses import compare, views_of
+from neurognode.hypotheses.judging import hypotheses_named
+from neurognode.hypotheses.nulls import rescored
 from neurognode.models import LatentDynamics
 from neurognode.models.fitting import fit_together
 from neurognode.trials import make_trials
@@ -144,6 +146,15 @@ def judged(name: str, members: list[LatentDynamics]) -> dict[str, Any]:
             for view in views
         ],
     }
+    if "condition" in trials.coords:
+        null = rescored(
+            members[0], views[0], trials, hypotheses_named(["rotation"]), 250, 0, lambda *told: None
+        )
+        turning = null["rotation"]
+        line["turning"] = {
+            "ratio": round(turning.observed, 3), "null": turning.name, "p": round(turning.p, 4),
+            "null_median": round(float(np.median(turning.sample)), 3),
+        }  # fmt: skip
     if name == "fly_ring_bar":
         line["heading"] = following(members, trials)
     return line
