@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from neurognode.hypotheses.base import Criterion, View, above, below, demand
@@ -46,12 +48,34 @@ def no_wells(view: View) -> Criterion:
     )  # fmt: skip
 
 
-def has_dimension(view: View, dimension: int) -> Criterion:
-    """The slow set has the right local dimension."""
+def on_set(view: View, dimension: int, demanded: Sequence[Criterion]) -> list[Criterion]:
+    """What is demanded of the slow set, if it has the right local dimension.
+
+    If it has too many, but states return along the others by more than one time constant a trial, or may do so for all
+    that data of this size can tell (two standard errors of a rate), they had not yet come back when the set was looked
+    at (after a quarter of a trial): its dimension and shape are then left open.
+    """
     found = int(view.numbers["dimension"])
-    return demand(
-        found == dimension, f"The set that states relax to has local dimension {found}, not {dimension}."
-    )
+    words = f"The set that states relax to has local dimension {found}, not {dimension}"
+    if found > dimension:
+        rate, error = rate_across(view, dimension), np.nan_to_num(view.numbers["rate_error"])
+        if (rate - 2 * error) * view.portrait.horizon < -1:
+            text = (
+                f"{words}, but along the others states may still be on their way back: they move at {rate:.2g} /s, "
+                f"known to within {2 * error:.2g} /s, and a trial lasts {view.portrait.horizon:.2g} s."
+            )
+            return [demand(None, text)]
+    return [demand(found == dimension, f"{words}."), *demanded]
+
+
+def rate_across(view: View, dimension: int) -> float:
+    """Median over the slow set of the slowest rate after `dimension` slower ones, 1/s; NaN where there is none."""
+    points = view.portrait.slow.points
+    if view.flow is None or not len(points) or view.flow.dim <= dimension:
+        return float("nan")
+    real = view.flow.rates(points[:: max(1, len(points) // 100)]).real
+    order = np.argsort(np.abs(real), axis=1)
+    return float(np.nanmedian(np.take_along_axis(real, order, 1)[:, dimension]))
 
 
 def has_topology(view: View, *allowed: str) -> Criterion:

@@ -36,15 +36,20 @@ class LineAttractor(Hypothesis):
                 0.12,
                 "The set that states relax to is short: {value:.2f} of the region.",
             ),
-            demands.has_dimension(view, 1),
-            demands.has_topology(view, "line", "points"),
+            *demands.on_set(
+                view,
+                1,
+                [
+                    demands.has_topology(view, "line", "points"),
+                    demands.is_attractive(view),
+                    demands.no_wells(view),
+                ],
+            ),
             demands.is_slow(view, 0.35, 0.7),
             above(
                 leak, -1.6, -2.6, "States decay along the line at {value:.1f} per trial: too fast for memory."
             ),
             below(leak, 1.6, 2.6, "States grow along the line at {value:.1f} per trial."),
-            demands.is_attractive(view),
-            demands.no_wells(view),
         ]
         if leak < -0.5:
             found.append(_clear_of_noise(view))

@@ -27,12 +27,17 @@ class PlaneAttractor(Hypothesis):
         return [
             demands.persists(view),
             demands.stays(view),
-            demands.has_dimension(view, 2),
-            demands.has_topology(view, "disk"),
+            *demands.on_set(
+                view,
+                2,
+                [
+                    demands.has_topology(view, "disk"),
+                    demands.is_attractive(view),
+                    demands.no_wells(view),
+                ],
+            ),
             demands.is_slow(view, 0.3, 0.6),
-            demands.is_attractive(view),
             above(number["extent"], 0.4, 0.15, "The slow set is small: {value:.2f} of the region."),
-            demands.no_wells(view),
         ]
 
     def statistic(self, view: View) -> float:

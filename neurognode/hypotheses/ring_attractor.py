@@ -32,12 +32,17 @@ class RingAttractor(Hypothesis):
         return [
             demands.persists(view),
             demands.stays(view),
-            demands.has_dimension(view, 1),
-            demands.has_topology(view, "ring"),
-            above(number["loop"], 0.3, 0.15, "The hole is small: {value:.2f} of the set's diameter."),
+            *demands.on_set(
+                view,
+                1,
+                [
+                    demands.has_topology(view, "ring"),
+                    above(number["loop"], 0.3, 0.15, "The hole is small: {value:.2f} of the set's diameter."),
+                    demands.is_attractive(view),
+                    demands.no_wells(view),
+                ],
+            ),
             demands.is_slow(view, 0.5, 1.0),
-            demands.is_attractive(view),
-            demands.no_wells(view),
             _no_full_turn(view),
         ]
 

@@ -24,20 +24,21 @@ class TorusAttractor(Hypothesis):
     compatible = ("regime_switch",)
 
     def criteria(self, view: View) -> list[Criterion]:
+        loop = view.numbers["second_loop"]
         return [
             demands.persists(view),
             demands.stays(view),
-            demands.has_dimension(view, 2),
-            demands.has_topology(view, "torus"),
-            above(
-                view.numbers["second_loop"],
-                0.12,
-                0.06,
-                "The second loop is short: {value:.2f} of the diameter.",
+            *demands.on_set(
+                view,
+                2,
+                [
+                    demands.has_topology(view, "torus"),
+                    above(loop, 0.12, 0.06, "The second loop is short: {value:.2f} of the diameter."),
+                    demands.is_attractive(view),
+                    demands.no_wells(view),
+                ],
             ),
             demands.is_slow(view, 0.4, 0.8),
-            demands.is_attractive(view),
-            demands.no_wells(view),
         ]
 
     def statistic(self, view: View) -> float:

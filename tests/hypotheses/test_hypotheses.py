@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from neurognode import registry
 from neurognode.hypotheses import Hypothesis, Verdict, Verdicts, View, compare_portraits, judge
+from neurognode.hypotheses.demands import on_set
 from neurognode.hypotheses.judging import Null
 from neurognode.interpret import Flow, portrait
 from neurognode.synthetic import circuits
@@ -143,3 +146,27 @@ def test_verdicts_are_saved_and_printed(tmp_path) -> None:
 def test_portraits_need_fields() -> None:
     with pytest.raises(ValueError, match="one field"):
         compare_portraits([], [None])
+
+
+def test_a_dimension_that_data_cannot_resolve_is_left_open() -> None:
+    """A disk whose second direction returns within a few trials, and one whose directions do not return."""
+
+    _, (view, _) = views("plane")
+    precise = replace(view.portrait, precision=replace(view.portrait.precision, rate_error=1e-3))
+    vague = replace(view.portrait, precision=replace(view.portrait.precision, rate_error=2.0))
+    assert on_set(replace(view, portrait=precise), 1, [])[0].outcome == -1
+    left_open = on_set(replace(view, portrait=vague), 1, [])[0]
+    assert left_open.outcome == 0
+    assert "known to within 4" in left_open.text
+    assert on_set(replace(view, portrait=vague), 2, [])[0].outcome == 1
+
+
+def test_states_that_keep_moving_are_no_discrete_attractors() -> None:
+    _, (view, _) = views("bistable")
+    hypothesis = registry_hypotheses()["discrete_attractors"]
+    assert hypothesis.read(view).status == "supported"
+    restless = view.trajectories + 2 * np.sin(np.arange(view.trajectories.shape[1]))[:, None]
+
+    moving = replace(view, trajectories=restless)
+    assert moving.late_motion > 0.9
+    assert hypothesis.read(moving).status == "rejected"
