@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from neurognode.interpret.flow import Flow
 from neurognode.interpret.region import farthest_points
 
-FIRST_WAVE = 32
+FIRST_WAVE = 16
 CHORD_STEPS = 12
 TOGETHER = 0.02
 """States that the approach has brought this close together, in region diameters, are searched as one."""

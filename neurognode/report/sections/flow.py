@@ -127,6 +127,8 @@ def _figures(content: Content, portrait: Any) -> list[Figure]:
                 picture,
             )
         )
+    if field is not None and portrait.slow.dimension == 1 and len(portrait.slow.points) > 10:
+        figures.append(_along(field, portrait))
     if field is not None and hasattr(field, "gate") and states.shape[1] > 1:
         picture = svg(
             lambda ax: plot.gates(field, states, ax=ax), name="gates", label="Mean gate", size=(4.6, 3.8)
@@ -135,6 +137,22 @@ def _figures(content: Content, portrait: Any) -> list[Figure]:
             Figure("Mean opening of the gates: slow because closed (dark), or because balanced.", picture)
         )
     return figures
+
+
+def _along(field: Any, portrait: Any) -> Figure:
+    """Growth rates at every point of a slow curve, in order of angle around a ring and of length along a line."""
+    points = portrait.slow.points
+    centred = points - points.mean(0)
+    along = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    ring = portrait.slow.topology.name == "ring" and along.shape[1] > 1
+    position = np.degrees(np.arctan2(along[:, 1], along[:, 0])) if ring else along[:, 0]
+    name = "angle around the slow set (degrees)" if ring else "position along the slow set (latent units)"
+    picture = svg(
+        lambda ax: plot.spectrum_along(Flow(field).rates(points), position=position, name=name, ax=ax),
+        name="spectrum",
+        label="Growth rates along the slow set",
+    )
+    return Figure("Growth rates along the slow set: a continuum shows one flat line at zero.", picture)
 
 
 def _means(content: Content) -> tuple[list[np.ndarray], list[str]]:
@@ -265,6 +283,7 @@ def _slow_set(portrait: Any) -> Table:
         ("slowest rate across it", f"{number(numbers['normal_rate'])} /s"),
         ("groups of end points after two trial lengths", number(int(numbers.get("n_clusters", 0)))),
         ("noise moves an end point elsewhere within a trial", _share(numbers.get("switching"))),
+        ("states that leave their well within a trial (fitted noise)", _share(numbers.get("escape"))),
         ("largest Lyapunov exponent", f"{number(numbers['largest_exponent'])} /s"),
         ("what makes it slow", str(portrait.slowness.cause)),
     ]
