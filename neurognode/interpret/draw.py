@@ -120,7 +120,9 @@ def portrait(
     with np.errstate(all="ignore"):
         roll = behaviour(flow, region, length, diffusion=task.diffusion, random_state=task.rng)
         resamples = 5 if depth == "full" else 0
-        slow = slow_manifold(flow, region, roll, length, n_resamples=resamples, random_state=task.rng)
+        slow = slow_manifold(
+            flow, region, roll, length, diffusion=task.diffusion, n_resamples=resamples, random_state=task.rng
+        )
         none: tuple[Cycle, ...] = ()
         cycles = task.attempt("cycles", lambda: _cycles(task, roll, depth == "full"), none)
         deep = _deep(task, roll) if depth == "full" else _shallow(task)

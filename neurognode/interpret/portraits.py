@@ -142,6 +142,8 @@ class Portrait:
             "drift_share": slow.drift_share,
             "extent": slow.extent,
             "stay": slow.stay,
+            "stay_noisy": slow.stay_noisy,
+            "slow_diffusion": slow.diffusion,
             "loop": slow.topology.loop,
             "second_loop": slow.topology.second_loop,
             "topology_stability": slow.topology.stability,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from neurognode.interpret.flow import Flow
+from neurognode.interpret.flow import Diffusion, Flow
 from neurognode.interpret.homology import Topology, topology
 from neurognode.interpret.region import Region, box_diagonal
 from neurognode.interpret.rollouts import Behaviour
@@ -47,6 +47,11 @@ class SlowManifold:
         (linear estimate); infinite where they never do.
     topology : Topology
         Shape of the set.
+    diffusion : float
+        Noise along the set, region diameters per sqrt(s), median; NaN without a noise model.
+    stay_noisy : float
+        Seconds until the drift and the noise along the set have moved half of the states by 10 % of the region's
+        diameter (root mean square, linear estimate); NaN without a noise model.
     """
 
     points: np.ndarray
@@ -62,6 +67,8 @@ class SlowManifold:
     extent: float
     stay: float
     topology: Topology
+    diffusion: float = float("nan")
+    stay_noisy: float = float("nan")
 
 
 def local_dimension(points: np.ndarray, diameter: float, neighbours: int | None = None) -> int:
@@ -117,6 +124,7 @@ def slow_manifold(
     trial_length: float,
     *,
     share: float = 0.25,
+    diffusion: Diffusion | None = None,
     n_resamples: int = 5,
     random_state: int | np.random.Generator | None = 0,
 ) -> SlowManifold:
@@ -145,6 +153,7 @@ def slow_manifold(
     shape = topology(
         seen, dimension, reference=region.diameter, n_resamples=n_resamples, random_state=random_state
     )
+    noise = _along_noise(region, points, diffusion, dimension)
     stay = 0.1 / float(np.median(pace)) if len(pace) and np.median(pace) > 0 else np.inf
     return SlowManifold(
         points=points,
@@ -160,7 +169,33 @@ def slow_manifold(
         extent=box_diagonal(seen) / region.diameter if len(seen) else 0.0,
         stay=stay,
         topology=shape,
+        diffusion=float(np.median(noise)) if len(noise) else float("nan"),
+        stay_noisy=_stay(pace, noise) if len(noise) else float("nan"),
     )
+
+
+def _along_noise(
+    region: Region, points: np.ndarray, diffusion: Diffusion | None, dimension: int, n_draws: int = 64
+) -> np.ndarray:
+    """Noise along the set (m,), diameters per sqrt(s), all its directions together; of all where it is a point."""
+    if diffusion is None or len(points) < 2:
+        return np.empty(0)
+    rng = np.random.default_rng(0)
+    draws = np.stack([diffusion(points, rng.standard_normal(points.shape)) for _ in range(n_draws)], 1)
+    seen, moved = region.measure(points), region.measure(draws)
+    if dimension:
+        k = min(len(seen), max(10, len(seen) // 20))
+        index = cKDTree(seen).query(seen, k=k)[1]
+        local = seen[index] - seen[index].mean(1, keepdims=True)
+        tangent = np.linalg.svd(local, full_matrices=False)[2][:, :dimension]
+        moved = np.einsum("mkd,mtd->mkt", moved, tangent)
+    return np.asarray(np.sqrt((moved**2).sum(2).mean(1)) / region.diameter)
+
+
+def _stay(pace: np.ndarray, noise: np.ndarray) -> float:
+    """Median time at which (pace t)^2 + noise^2 t reaches 0.1^2."""
+    a, b = np.maximum(pace, 1e-12) ** 2, noise**2
+    return float(np.median((np.sqrt(b**2 + 4 * a * 0.01) - b) / (2 * a)))
 
 
 def _tangent_and_normal(slowest: np.ndarray, dimension: int) -> tuple[float, float]:

@@ -83,3 +83,17 @@ def test_a_growth_rate_that_changes_sign_over_members_is_marginal() -> None:
         at_zero = int(np.argmin(np.linalg.norm(found.points, axis=1)))
         assert found.kind[at_zero] == kind
         assert found.growth[at_zero] == pytest.approx(sorted(rates), abs=1e-6)
+
+
+def test_noise_along_a_slow_set_bounds_how_long_a_state_stays() -> None:
+    class Channel(VectorField):
+        def forward(self, h, x=None):
+            return torch.stack([0.05 + 0 * h[..., 0], -20 * h[..., 1]], -1)
+
+    states = np.random.default_rng(0).uniform(-1, 1, size=(500, 2)) * [1.0, 0.05]
+    still = portrait(Channel(2), states, horizon=1.0, diffusion=1e-6, depth="quick").slow
+    noisy = portrait(Channel(2), states, horizon=1.0, diffusion=[0.2, 5.0], depth="quick")
+    size = noisy.region.diameter
+    assert noisy.slow.diffusion == pytest.approx(0.2 / size, rel=0.1)
+    assert still.stay_noisy == pytest.approx(0.1 * size / 0.05, rel=0.02)
+    assert noisy.slow.stay_noisy == pytest.approx((0.1 * size / 0.2) ** 2, rel=0.25)
