@@ -20,6 +20,9 @@ def sweep(
     method: Annotated[str, typer.Option(help="random, asha (best third goes on) or population.")] = "random",
     n_trials: Annotated[int, typer.Option(help="How many settings to try.")] = 16,
     workers: Annotated[int, typer.Option(help="Processes that train at the same time.")] = 1,
+    ray: Annotated[
+        str | None, typer.Option(help="Address of a Ray cluster that trains the fits, e.g. auto.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="The sweep's folder.", metavar="SWEEP")] = None,
 ) -> None:
@@ -36,8 +39,8 @@ def sweep(
     config.command = shlex.join(["neurognode", *(context.obj or [])])
     target = out if out is not None else Path(default_out(f"{config.recording.path}-sweep"))
     found = run_sweep(
-        config, runs.Space.load(space), target, method=method, n_trials=n_trials, workers=workers, resume=resume,
-        tell=lambda text: say(f"  {text}"),
+        config, runs.Space.load(space), target, method=method, n_trials=n_trials, workers=workers, ray=ray,
+        resume=resume, tell=lambda text: say(f"  {text}"),
     )  # fmt: skip
     _draw(found)
     best = found.finished[0] if found.finished else None

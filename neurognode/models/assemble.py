@@ -12,6 +12,7 @@ import torch
 from neurognode import registry
 from neurognode.dynamics import GNODE, Diffusion, Map
 from neurognode.dynamics.constrained.residual import WithResidual
+from neurognode.models.checks import check_options
 from neurognode.models.encoders import Encoder
 from neurognode.models.inferred_inputs import InferredInputs
 from neurognode.models.network import LatentNetwork, Objective
@@ -96,7 +97,9 @@ def _encoder(model: LatentDynamics, width: int, shape: Shape) -> Encoder:
     if model.encoder == "gru":
         options["stride"] = min(max(round(seconds / shape.bin_size), 1), 4)
     options |= model.encoder_options or {}
-    encoder = registry.resolve("encoders", model.encoder)(width, **options)
+    made = registry.resolve("encoders", model.encoder)
+    check_options(made, model.encoder_options, "encoder_options")
+    encoder = made(width, **options)
     corrected = setting(model, "process_noise") is True
     if encoder.causal and not corrected and not setting(model, "inferred_inputs"):
         raise ValueError(
@@ -111,6 +114,7 @@ def _path(
 ) -> LatentPath:
     options: dict[str, Any] = {}
     kind = registry.resolve("dynamics", model.dynamics)
+    check_options(kind, model.dynamics_options, "dynamics_options")
     if issubclass(kind, GNODE):
         hidden = setting(model, "hidden", "")
         options = {

@@ -15,10 +15,11 @@ from neurognode.dynamics import GNODE
 from neurognode.errors import listing
 from neurognode.models import data, pruning, verbs
 from neurognode.models.assemble import Shape, make_network
+from neurognode.models.checks import check_data, check_settings
 from neurognode.models.inference import hold_out_score
 from neurognode.models.network import LatentNetwork
 from neurognode.models.population import NetworkPopulation
-from neurognode.models.presets import chosen_preset, setting
+from neurognode.models.presets import setting
 from neurognode.models.recorded import Recorded
 from neurognode.models.session_alignment import align_sessions
 from neurognode.models.together import train_together
@@ -158,14 +159,14 @@ def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
 
 def prepare(model: LatentDynamics, recording: Any) -> Prepared:
     """Check settings and data, build the network, and split the trials."""
-    _check_settings(model)
+    check_settings(model)
     seed = as_seed(model.random_state)
     recordings = recording if isinstance(recording, list | tuple) else [recording]
     sessions = [data.as_trials(one, model.bin_size) for one in recordings]
     shown = _shown_units(model, len(sessions))
     recorded = [Recorded.of(trials, units) for trials, units in zip(sessions, shown)]
     for trials, own in zip(sessions, recorded):
-        _check_data(model, trials, own)
+        check_data(model, trials, own)
     names, bin_size, kind = _shared(model, sessions)
     shapes = [
         Shape(int(own.active.sum()), len(names), own.seen[own.active], bin_size, kind) for own in recorded
@@ -299,51 +300,3 @@ def _conditions(model: LatentDynamics, trials: xr.Dataset) -> np.ndarray:
             f"condition={model.condition!r} is no column of these trials. {listing(model.condition, columns)}"
         )
     return trials[model.condition].values
-
-
-def _check_settings(model: LatentDynamics) -> None:
-    chosen_preset(model.preset, model.latent_dim)
-    pruning.check_share(model.prune)
-    if model.process_noise not in (None, True, False, "anneal"):
-        raise ValueError(f"process_noise={model.process_noise!r} must be True, False, 'anneal' or None.")
-    for name, least in (
-        ("latent_dim", 1),
-        ("max_steps", 1),
-        ("batch_size", 1),
-        ("n_samples", 0),
-        ("refine_steps", 0),
-        ("refine_draws", 0),
-        ("substeps", 1),
-    ):
-        value = getattr(model, name)
-        if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
-            raise ValueError(f"{name}={value!r} must be an integer of at least {least}.")
-    if not 0 <= model.validation_fraction < 1:
-        raise ValueError(f"validation_fraction={model.validation_fraction!r} must be at least 0 and below 1.")
-    hide = setting(model, "coordinated_dropout")
-    if not 0 <= hide < 1:
-        raise ValueError(f"coordinated_dropout={hide!r} must be at least 0 and below 1.")
-
-
-def _check_data(model: LatentDynamics, trials: xr.Dataset, recorded: Recorded) -> None:
-    units, active = recorded.units, recorded.active
-    if not active.any():
-        raise ValueError(
-            f"None of the {len(units)} units ever changes in these trials; there is nothing to fit."
-        )
-    if not (active & recorded.seen).any():
-        raise ValueError(
-            "None of the units that the encoder may see (encode_units) ever changes in these trials."
-        )
-    data.warn_silent(units[~active])
-    latent_dim = setting(model, "latent_dim")
-    if latent_dim > active.sum() and chosen_preset(model.preset, model.latent_dim) != "denoise":
-        raise ValueError(
-            f"latent_dim={latent_dim} is more than the {int(active.sum())} units that change; "
-            "so many latents cannot be told apart. Choose fewer."
-        )
-    if trials.sizes["time"] < 2:
-        raise ValueError(
-            f"The window holds one bin of {trials.attrs['bin_size']:g} s; dynamics need at least two. "
-            "Use a longer window or a smaller bin_size."
-        )

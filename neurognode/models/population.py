@@ -37,7 +37,7 @@ class NetworkPopulation:
     Examples
     --------
     >>> from neurognode.dynamics import GNODE
-    >>> from neurognode.models.encoders import GRUEncoder
+    >>> from neurognode.models.encoders.gru import GRUEncoder
     >>> from neurognode.models.likelihoods import Poisson
     >>> from neurognode.models.network import LatentNetwork
     >>> from neurognode.models.path import LatentPath

@@ -15,8 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,9 @@ from neurognode.runs.prepare import model_arguments
 from neurognode.runs.schedule import Trial, exploit, next_job, rungs
 from neurognode.runs.space import Space, nested
 from neurognode.runs.trial import advance
+from neurognode.runs.workers import RETRIES, Processes, RayCluster
 
 VERSION = 1
-RETRIES = 3
 
 
 @dataclass
@@ -114,6 +113,7 @@ def sweep(
     method: str = "random",
     n_trials: int = 16,
     workers: int = 1,
+    ray: str | None = None,
     resume: bool = False,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Sweep:
@@ -134,6 +134,9 @@ def sweep(
         How many settings.
     workers : int
         Processes; each trains one fit on one core.
+    ray : str, optional
+        Address of a Ray cluster that trains the fits instead, e.g. ``"auto"``; `out` must be a folder that all its
+        machines see.
     resume : bool
         Go on with the sweep in `out`.
     tell : callable
@@ -146,7 +149,7 @@ def sweep(
     config = config.model_copy(deep=True)
     config.model.arguments = plain(model_arguments(config.model.arguments))
     max_steps = _max_steps(config)
-    folder = Path(out)
+    folder = Path(out).resolve() if ray is not None else Path(out)
     state = _State(folder, config, space, method, rungs(method, max_steps, _every()), max_steps)
     if resume:
         state.load()
@@ -160,7 +163,7 @@ def sweep(
         for trial in state.trials:
             model_arguments(_merged(config.model.arguments, trial.params))
         state.save()
-    _drive(state, workers, tell)
+    _drive(state, workers, ray, tell)
     return Sweep(folder, state.trials)
 
 
@@ -255,9 +258,9 @@ class _State:
         stored.save(target / "config.yaml")
 
 
-def _drive(state: _State, workers: int, tell: Callable[[str], None]) -> None:
+def _drive(state: _State, workers: int, ray: str | None, tell: Callable[[str], None]) -> None:
     """Run jobs until nothing is left to start."""
-    if workers <= 1:
+    if workers <= 1 and ray is None:
         while (job := next_job(state.trials, state.levels, state.method)) is not None:
             trial, until = job
             trial.state = "running"
@@ -266,10 +269,12 @@ def _drive(state: _State, workers: int, tell: Callable[[str], None]) -> None:
         return
     failures = 0
     while True:
+        pool = Processes(workers) if ray is None else RayCluster(ray, workers)
         try:
-            _drive_pool(state, workers, tell)
+            with pool:
+                _drive_pool(state, pool, tell)
             return
-        except BrokenProcessPool:
+        except pool.broken:
             failures += 1
             if failures > RETRIES:
                 raise RunError("Worker processes died again and again; is there enough memory?") from None
@@ -279,26 +284,22 @@ def _drive(state: _State, workers: int, tell: Callable[[str], None]) -> None:
                     trial.state = "paused" if trial.scores else "waiting"
 
 
-def _drive_pool(state: _State, workers: int, tell: Callable[[str], None]) -> None:
-    import multiprocessing
-
-    context = multiprocessing.get_context("spawn")
+def _drive_pool(state: _State, pool: Processes | RayCluster, tell: Callable[[str], None]) -> None:
     running: dict[Future, tuple[Trial, int]] = {}
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        while True:
-            while len(running) < workers:
-                job = next_job(state.trials, state.levels, state.method)
-                if job is None:
-                    break
-                trial, until = job
-                trial.state = "running"
-                running[pool.submit(advance, **state.job(trial, until), progress=False, threads=1)] = job
-            state.save()
-            if not running:
-                return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                trial, until = running.pop(future)
-                _settle(state, trial, until, future.result(), tell)
+    while True:
+        while len(running) < pool.workers:
+            job = next_job(state.trials, state.levels, state.method)
+            if job is None:
+                break
+            trial, until = job
+            trial.state = "running"
+            running[pool.submit(advance, **state.job(trial, until), progress=False, threads=1)] = job
+        state.save()
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            trial, until = running.pop(future)
+            _settle(state, trial, until, future.result(), tell)
 
 
 def _settle(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -35,6 +36,7 @@ def write_tensors(
     ([1.0, 1.0], 3)
     """
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    meta = {**meta, "digest": _digest(plain)}
     with atomic_path(path) as temporary:
         save_file(plain, temporary, metadata={"neurognode": json.dumps(meta)})
 
@@ -45,7 +47,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor],
     Raises
     ------
     RunError
-        If the file is missing, damaged or not ours.
+        If the file is missing, damaged (a digest is kept in it) or not ours.
     """
     if not Path(path).is_file():
         raise RunError(f"There is no file {os.fspath(path)!r} to load.")
@@ -55,9 +57,22 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor],
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
         if text is None:
             raise RunError(f"{os.fspath(path)!r} holds tensors, but was not written by neurognode.")
-        return tensors, json.loads(text)
+        meta = json.loads(text)
+        digest = meta.pop("digest", None)
     except (SafetensorError, OSError, ValueError) as error:
         raise RunError(f"{os.fspath(path)!r} is damaged or not a safetensors file ({error}).") from error
+    if digest is not None and digest != _digest(tensors):
+        raise RunError(f"{os.fspath(path)!r} is damaged: its numbers are not those that were written.")
+    return tensors, meta
+
+
+def _digest(tensors: dict[str, torch.Tensor]) -> str:
+    """A checksum of names and numbers."""
+    found = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def save_training(
@@ -98,10 +113,18 @@ def load_training(
     try:
         module.load_state_dict(parts["module"])
     except RuntimeError as error:
-        raise RunError(f"{os.fspath(path)!r} was written by a model of another shape: {error}") from error
+        raise RunError(
+            f"{os.fspath(path)!r} was written by a model of another shape: {_first(error)}"
+        ) from error
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in parts["optimiser"].items():
         index, _, key = name.partition(".")
         state.setdefault(int(index), {})[key] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     return parts["best"] or None, meta
+
+
+def _first(error: RuntimeError) -> str:
+    """The first mismatch that torch lists."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return lines[1] if len(lines) > 1 else lines[0]

@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from neurognode.dynamics.methods import METHODS
 from neurognode.errors import RunError
 from neurognode.models import LatentDynamics, LatentGNODE, load
+from neurognode.training.checkpoint import read_tensors, write_tensors
 from neurognode.trials import make_trials
 
 
@@ -206,6 +207,12 @@ BAD = [
     ({"max_steps": 0}, lambda c: c, "max_steps"),
     ({"method": "mid"}, lambda c: c, "method=.mid."),
     ({"validation_fraction": 1.5}, lambda c: c, "validation_fraction"),
+    ({"learning_rate": float("nan")}, lambda c: c, "learning_rate=nan"),
+    ({"kl_weight": -1.0}, lambda c: c, "kl_weight"),
+    ({"max_seconds": 0}, lambda c: c, "max_seconds"),
+    ({"encoder_options": {"hiden": 4}}, lambda c: c, "Did you mean 'hidden'"),
+    ({"dynamics_options": {"taw": 4}}, lambda c: c, "Did you mean 'tau'"),
+    ({}, lambda c: c[:0], "empty"),
 ]
 
 
@@ -262,6 +269,22 @@ def test_damaged_or_foreign_files(counts: np.ndarray, tmp_path: Path) -> None:
         load(path)
     with pytest.raises(RunError, match="no file"):
         load(tmp_path / "missing.safetensors")
+
+
+def test_checkpoints_that_cannot_be_resumed(counts: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    quick(checkpoint=path).fit(counts)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40] + bytes(40))
+    with pytest.raises(RunError, match="not those that were written"):
+        quick(checkpoint=path, resume=True).fit(counts)
+    path.write_bytes(whole)
+    with pytest.raises(RunError, match="another shape: size mismatch"):
+        quick(checkpoint=path, resume=True, latent_dim=3).fit(counts)
+    tensors, meta = read_tensors(path)
+    write_tensors(path, tensors, {**meta, "version": 99})
+    with pytest.raises(RunError, match="version 99"):
+        quick(checkpoint=path, resume=True).fit(counts)
 
 
 def test_callbacks_hear_every_step(counts: np.ndarray) -> None:

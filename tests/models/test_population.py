@@ -137,13 +137,19 @@ def test_resumed_numbers_are_those_of_an_uninterrupted_run(tmp_path: Path) -> No
         assert [e["score"] for e in one.history_] == [e["score"] for e in two.history_]
 
 
-def test_a_member_that_breaks_down_does_not_touch_the_others() -> None:
-    trials = recording()
-    bad = model(1, max_steps=30, kl_weight=float("inf"))
-    fits = [model(0, max_steps=30), bad]
+def test_a_member_that_breaks_down_does_not_touch_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials, intact = recording(), NetworkPopulation.losses
+
+    def poisoned(self: NetworkPopulation, *given: Any) -> list[dict[str, torch.Tensor]]:
+        found = intact(self, *given)
+        found[1] = {name: torch.nan * value for name, value in found[1].items()}
+        return found
+
+    monkeypatch.setattr(NetworkPopulation, "losses", poisoned)
+    fits = [model(seed, max_steps=30) for seed in range(2)]
     found = fit_together(fits, trials)
     assert found[0] == ""
     assert "not finite" in found[1]
-    assert np.isfinite(bad.transform(trials).values).all()
+    assert np.isfinite(fits[1].transform(trials).values).all()
     alone = model(0, max_steps=30).fit(trials)
     assert np.allclose(fits[0].transform(trials), alone.transform(trials), atol=1e-3)
