@@ -38,7 +38,7 @@ class NetworkPopulation:
     --------
     >>> from neurognode.dynamics import GNODE
     >>> from neurognode.models.encoders.gru import GRUEncoder
-    >>> from neurognode.models.likelihoods import Poisson
+    >>> from neurognode.models.likelihoods.poisson import Poisson
     >>> from neurognode.models.network import LatentNetwork
     >>> from neurognode.models.path import LatentPath
     >>> from neurognode.models.population import NetworkPopulation
