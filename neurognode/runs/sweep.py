@@ -3,7 +3,7 @@
 Folder::
 
     sweep.json        what is varied, how, and every trial's state; written after each step
-    table.csv         one row a trial: settings, steps, score
+    table.csv         one row a trial: settings, steps, score (and table.parquet, with pyarrow)
     trials/000/ ...   a run folder each; unfinished ones hold their checkpoint
     sweep.svg         scores over what was varied
 """
@@ -11,6 +11,7 @@ Folder::
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import os
 import shutil
@@ -29,10 +30,14 @@ from neurognode.runs.folder import Run, load_run
 from neurognode.runs.prepare import model_arguments
 from neurognode.runs.schedule import Trial, exploit, next_job, rungs
 from neurognode.runs.space import Space, nested
-from neurognode.runs.trial import advance
+from neurognode.runs.trial import advance, advance_together
 from neurognode.runs.workers import RETRIES, Processes, RayCluster
 
 VERSION = 1
+TOGETHER = 16
+"""Fits that train together at most."""
+FREE = ("learning_rate", "weight_decay", "kl_weight")
+"""Settings in which fits that train together may differ."""
 
 
 @dataclass
@@ -133,7 +138,7 @@ def sweep(
     n_trials : int
         How many settings.
     workers : int
-        Processes; each trains one fit on one core.
+        Processes; each trains one fit on one core. With one, fits of one shape train together in random search.
     ray : str, optional
         Address of a Ray cluster that trains the fits instead, e.g. ``"auto"``; `out` must be a folder that all its
         machines see.
@@ -164,7 +169,20 @@ def sweep(
             model_arguments(_merged(config.model.arguments, trial.params))
         state.save()
     _drive(state, workers, ray, tell)
+    _parquet(folder / "table.parquet", Sweep(folder, state.trials).rows())
     return Sweep(folder, state.trials)
+
+
+def _parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    """The table once more as parquet, where pyarrow is installed."""
+    if importlib.util.find_spec("pyarrow") is None:
+        return
+    import pandas
+
+    table = pandas.DataFrame(rows)
+    mixed = [name for name in table if table[name].dtype == object]
+    with atomic_path(path) as temporary:
+        table.astype(dict.fromkeys(mixed, str)).to_parquet(temporary)
 
 
 def _every() -> int:
@@ -198,6 +216,7 @@ class _State:
         self.folder, self.config, self.space = folder, config, space
         self.method, self.levels, self.max_steps = method, levels, max_steps
         self.trials: list[Trial] = []
+        self.alone: list[dict[str, Any]] = []
         self.rng = np.random.default_rng([config.seed, 1])
 
     def save(self) -> None:
@@ -262,10 +281,7 @@ def _drive(state: _State, workers: int, ray: str | None, tell: Callable[[str], N
     """Run jobs until nothing is left to start."""
     if workers <= 1 and ray is None:
         while (job := next_job(state.trials, state.levels, state.method)) is not None:
-            trial, until = job
-            trial.state = "running"
-            state.save()
-            _settle(state, trial, until, advance(**state.job(trial, until)), tell)
+            _one_process(state, *job, tell)
         return
     failures = 0
     while True:
@@ -282,6 +298,35 @@ def _drive(state: _State, workers: int, ray: str | None, tell: Callable[[str], N
             for trial in state.trials:
                 if trial.state == "running":
                     trial.state = "paused" if trial.scores else "waiting"
+
+
+def _one_process(state: _State, trial: Trial, until: int, tell: Callable[[str], None]) -> None:
+    """Run a job, in random search together with the jobs of all trials of the same shape that wait."""
+    peers = [trial]
+    if state.method == "random":
+        shape = _shape(trial)
+        peers = [t for t in state.trials if t.state == "waiting" and _shape(t) == shape][:TOGETHER]
+    if len(peers) > 1 and shape not in state.alone:
+        for peer in peers:
+            peer.state = "running"
+        state.save()
+        path = state.folder / f"together-{peers[0].id:03d}.safetensors"
+        outcomes = advance_together([state.job(peer, until) for peer in peers], str(path))
+        if outcomes is not None:
+            for peer, outcome in zip(peers, outcomes):
+                _settle(state, peer, until, outcome, tell)
+            return
+        state.alone.append(shape)
+        for peer in peers:
+            peer.state = "waiting"
+    trial.state = "running"
+    state.save()
+    _settle(state, trial, until, advance(**state.job(trial, until)), tell)
+
+
+def _shape(trial: Trial) -> dict[str, Any]:
+    """What of a setting decides whether fits can share a training."""
+    return {name: value for name, value in trial.params.items() if name not in FREE}
 
 
 def _drive_pool(state: _State, pool: Processes | RayCluster, tell: Callable[[str], None]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from neurognode.errors import NeurognodeError
 from neurognode.runs.config import RunConfig
 from neurognode.runs.folder import load_run
 from neurognode.runs.log import Paused
-from neurognode.runs.steps.fit import fit_run
+from neurognode.runs.steps.fit import fit_run, fit_runs
 
 
 class _StopAt:
@@ -65,3 +65,28 @@ def advance(
     except (NeurognodeError, ValueError) as error:
         return {"score": float("nan"), "interrupted": False, "error": str(error)}
     return {"score": stop.score, "interrupted": not run.is_finished, "error": ""}
+
+
+def advance_together(jobs: Sequence[Mapping[str, Any]], checkpoint: str) -> list[dict[str, Any]] | None:
+    """Train several trials to the end in one training; what `advance` says of each, or None if that cannot be.
+
+    Parameters
+    ----------
+    jobs : sequence of mapping
+        ``config`` and ``folder`` of each, as `advance` takes them.
+    checkpoint : str
+        File that holds the training of all of them until it has ended.
+    """
+    configs = [RunConfig.model_validate(job["config"]) for job in jobs]
+    try:
+        found = fit_runs(configs, [job["folder"] for job in jobs], checkpoint, resume=True)
+    except (NeurognodeError, ValueError):
+        return None
+    if found is None:
+        return None
+    outcomes = []
+    for run, problem in zip(*found):
+        stopped = problem == "" and not run.is_finished
+        score = float("nan") if problem else run.status["validation_score"][0]
+        outcomes.append({"score": score, "interrupted": stopped, "error": problem})
+    return outcomes

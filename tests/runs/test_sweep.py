@@ -183,3 +183,29 @@ def test_a_real_sweep_leaves_the_winning_run(small_recording: Path, tmp_path: Pa
     state = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
     assert [t for t in state["trials"] if t["state"] == "done"]
     assert (tmp_path / "sweep" / "sweep.svg").is_file()
+
+
+def test_fits_of_one_shape_train_together(
+    small_recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = {
+        "max_steps": 4, "latent_dim": 2, "preset": "dynamics", "n_samples": 2, "batch_size": 8, "device": "cpu",
+        "encoder_options": {"hidden": 4}, "dynamics_options": {"hidden": [4]},
+    }  # fmt: skip
+    aligned = {"event": "stimulus_onset_time", "window": [0.0, 0.4], "bin_size": 0.04}
+    config = RunConfig.model_validate(
+        {"recording": {"path": str(small_recording)}, "alignment": {"arguments": aligned},
+         "model": {"arguments": arguments}}
+    )  # fmt: skip
+    space = Space.read({"learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}})
+    together = sweep(config, space, tmp_path / "together", n_trials=3)
+    assert [t.state for t in together.trials] == ["done"] * 3
+    assert not list((tmp_path / "together").glob("together-*"))
+    log = (together.folder(together.trials[1]) / "log.txt").read_text()
+    assert "together with 2 others" in log
+    monkeypatch.setattr("neurognode.runs.sweep.advance_together", lambda jobs, checkpoint: None)
+    alone = sweep(config, space, tmp_path / "alone", n_trials=3)
+    for one, two in zip(together.trials, alone.trials):
+        assert one.params == two.params
+        assert one.score == pytest.approx(two.score, abs=1e-4)
+    assert together.best.is_finished

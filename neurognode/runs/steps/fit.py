@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,9 +71,109 @@ def fit_run(
     ValueError, RecordingError, FitError
         If the data or settings do not allow a fit; no folder is left behind by the first two.
     """
-    config = config.model_copy(deep=True)
     if tensorboard:
         summary_writer()
+    begun = _begin(config, out, recording=recording, trials=trials, resume=resume)
+    run = begun.run
+    model = begun.model(
+        checkpoint=run.path / "checkpoints" / "training.safetensors",
+        resume=resume,
+        progress=progress,
+        callbacks=[*(callbacks or []), *([TensorBoard(run.path / "tensorboard")] if tensorboard else [])],
+    )
+    tell(
+        f"{begun.train.sizes['trial']} trials to fit, {int(begun.parts.is_test.sum())} to test, "
+        f"{int((~begun.parts.is_held_out).sum())} units seen"
+    )
+    with logging_to(run.path / "log.txt") as log:
+        log.info("fit starts: %s", begun.config.command or "from Python")
+        with _nothing_left_of(run, resume):
+            model.fit(begun.train)
+        _keep(run, model, begun.trials, begun.parts)
+        log.info("fit ends: %s", run.status["stopped"])
+    return run
+
+
+def fit_runs(
+    configs: Sequence[RunConfig],
+    outs: Sequence[str | os.PathLike[str]],
+    checkpoint: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> tuple[list[Run], list[str]] | None:
+    """Fit configurations that differ in how they are trained in one training, one run folder each.
+
+    Parameters
+    ----------
+    configs : sequence of RunConfig
+        Of one recording and one shape of model.
+    outs : sequence of path
+        Their folders, made here, or begun and not finished.
+    checkpoint : path
+        File from which ``resume=True`` goes on; removed at the end.
+    resume, progress : bool
+        As in `fit_run`.
+
+    Returns
+    -------
+    runs, problems
+        What went wrong with each, or "". None, and nothing is made, if they cannot be trained together.
+    """
+    from neurognode.models.fitting import can_fit_together, fit_together
+
+    first = configs[0].model_copy(deep=True)
+    trials = cut(_open(first), first.alignment)
+    models = [estimator(config) for config in configs]
+    if any(config.model.members > 1 for config in configs) or not can_fit_together(models, trials):
+        return None
+    begun = [
+        _begin(config, out, trials=trials, resume=(Path(out) / "config.yaml").is_file())
+        for config, out in zip(configs, outs)
+    ]
+    fits = [
+        one.model(checkpoint=checkpoint, resume=resume, progress=progress and index == 0)
+        for index, one in enumerate(begun)
+    ]
+    for one in begun:
+        with logging_to(one.run.path / "log.txt") as log:
+            log.info("fit starts, together with %d others", len(begun) - 1)
+    problems = fit_together(fits, begun[0].train)
+    for one, model, problem in zip(begun, fits, problems):
+        if not problem:
+            _keep(one.run, model, one.trials, one.parts)
+    if not any(model.stopped_ == "interrupted" for model in fits):
+        Path(checkpoint).unlink(missing_ok=True)
+    return [one.run for one in begun], problems
+
+
+@dataclass
+class _Begun:
+    """A run folder and what will be fitted in it."""
+
+    config: RunConfig
+    run: Run
+    trials: xr.Dataset
+    parts: Partition
+    train: xr.Dataset
+
+    def model(self, **own: Any) -> Any:
+        """The unfitted estimator or ensemble."""
+        hidden = self.parts.is_held_out
+        units = self.trials["unit"].values[~hidden].tolist() if hidden.any() else None
+        return estimator(self.config, encode_units=units, **own)
+
+
+def _begin(
+    config: RunConfig,
+    out: str | os.PathLike[str],
+    *,
+    recording: Any = None,
+    trials: xr.Dataset | None = None,
+    resume: bool = False,
+) -> _Begun:
+    """Cut and split the trials, and make the folder or find it."""
+    config = config.model_copy(deep=True)
     check_device(str(config.model.arguments.get("device", "auto")))
     config.model.arguments = plain(model_arguments(config.model.arguments))
     if trials is None:
@@ -83,26 +185,8 @@ def fit_run(
     train = controlled(parts.train(trials), config.control, config.seed)
     run = _folder(config, out, resume)
     run.write_json("split.json", parts.to_json())
-    held_in = trials["unit"].values[~parts.is_held_out]
     (run.path / "checkpoints").mkdir(exist_ok=True)
-    model = estimator(
-        config,
-        encode_units=held_in.tolist() if parts.is_held_out.any() else None,
-        checkpoint=run.path / "checkpoints" / "training.safetensors",
-        resume=resume,
-        progress=progress,
-        callbacks=[*(callbacks or []), *([TensorBoard(run.path / "tensorboard")] if tensorboard else [])],
-    )
-    tell(
-        f"{train.sizes['trial']} trials to fit, {int(parts.is_test.sum())} to test, {len(held_in)} units seen"
-    )
-    with logging_to(run.path / "log.txt") as log:
-        log.info("fit starts: %s", config.command or "from Python")
-        with _nothing_left_of(run, resume):
-            model.fit(train)
-        _keep(run, model, trials, parts)
-        log.info("fit ends: %s", run.status["stopped"])
-    return run
+    return _Begun(config, run, trials, parts, train)
 
 
 def _open(config: RunConfig) -> Any:
