@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from neurognode.errors import RunError
-from neurognode.models.assemble import Shape, make_network
+from neurognode.models.assemble import Shape, make_network, make_session
 from neurognode.models.recorded import Recorded
 from neurognode.training.checkpoint import read_tensors, write_tensors
 
@@ -111,6 +111,7 @@ def _describe(model: LatentDynamics) -> dict[str, Any]:
         "fitted": fitted,
         "sessions": [recorded.describe() for recorded in model.sessions_],
         "noise_factor": model.network_.noise_factor,
+        "added_sessions": getattr(model, "n_added_sessions_", 0),
     }
 
 
@@ -135,10 +136,15 @@ def _restore(
             )
             for own in model.sessions_
         ]
-        network = make_network(model, shapes, model.seed_)
+        n_first = len(shapes) - described.get("added_sessions", 0)
+        network = make_network(model, shapes[:n_first], model.seed_)
+        for shape in shapes[n_first:]:
+            added = make_session(model, shape, network.path.field.latent_dim, network.shown_width)
+            network.sessions.append(added)
         network.load_state_dict(weights)
     except (KeyError, TypeError, RuntimeError) as error:
         raise RunError(f"{os.fspath(path)!r} does not fit this version of neurognode: {error}") from error
     network.noise_factor = described["noise_factor"]
+    model.n_added_sessions_ = described.get("added_sessions", 0)
     model.network_ = network.eval()
     return model

@@ -63,8 +63,9 @@ def make_network(model: LatentDynamics, shapes: Sequence[Shape], seed: int) -> L
     first, several = shapes[0], len(shapes) > 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        sessions = [make_session(model, shape, latent_dim, several) for shape in shapes]
         width = READ_IN if several else int(first.seen.sum())
+        read_in = READ_IN if several else None
+        sessions = [make_session(model, shape, latent_dim, read_in) for shape in shapes]
         encoder = _encoder(model, width + 1 + first.n_inputs, first)
         path = _path(model, encoder, latent_dim, first, n_inferred, seed)
         inferred = None
@@ -74,8 +75,8 @@ def make_network(model: LatentDynamics, shapes: Sequence[Shape], seed: int) -> L
         return LatentNetwork(encoder, path, sessions, inferred=inferred, objective=objective)
 
 
-def make_session(model: LatentDynamics, shape: Shape, latent_dim: int, several: bool) -> Session:
-    """Build the part that is one recording's own, with a read-in where `several` share the encoder."""
+def make_session(model: LatentDynamics, shape: Shape, latent_dim: int, read_in: int | None) -> Session:
+    """Build the part that is one recording's own, with a read-in of that width where several share the encoder."""
     name = LIKELIHOODS[shape.kind] if model.likelihood == "auto" else model.likelihood
     likelihood = registry.resolve("likelihoods", name)(shape.n_units)
     link = likelihood.readout if model.readout == "auto" else model.readout
@@ -85,7 +86,7 @@ def make_session(model: LatentDynamics, shape: Shape, latent_dim: int, several: 
         seen=torch.from_numpy(shape.seen),
         gain=shape.bin_size if likelihood.signal == "counts" else 1.0,
         drift=SessionDrift(shape.n_units, model.session_drift) if model.session_drift else None,
-        read_in=READ_IN if several else None,
+        read_in=read_in,
     )
 
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from neurognode.dynamics import Diffusion, VectorField
 from neurognode.errors import one_of
 from neurognode.models import archive, verbs
+from neurognode.models.adding import add_session
 from neurognode.models.fitting import fit_model, train_on
 from neurognode.models.pruning import sparsity
 from neurognode.models.readouts import Readout
@@ -237,6 +238,36 @@ class LatentDynamics(BaseEstimator):
         if not hasattr(self, "network_"):
             return self.fit(trials)
         train_on(self, trials)
+        return self
+
+    def add_session(
+        self,
+        trials: Any,
+        *,
+        encode_units: Sequence[Any] | None = None,
+        like: tuple[Any, int] | None = None,
+    ) -> LatentDynamics:
+        """Add a recording of other units: its read-in and readout are fitted, dynamics and encoder stay frozen.
+
+        Its number is the number of sessions so far; the verbs take it as ``session=``.
+
+        Parameters
+        ----------
+        trials : Trials or array
+            What was recorded, in bins of the same width.
+        encode_units : sequence of unit ids, optional
+            Units the encoder may see; all by default.
+        like : tuple of Trials and int, optional
+            Trials of a fitted session and its number: condition means (see `condition`) of the new session are then
+            regressed on those of that session for a start. Without, the start is random.
+
+        Raises
+        ------
+        ValueError
+            If the trials do not fit the model.
+        """
+        check_is_fitted(self, "network_")
+        add_session(self, trials, encode_units, like)
         return self
 
     def transform(self, trials: Any, *, session: int = 0) -> Any:

@@ -178,16 +178,16 @@ def prepare(model: LatentDynamics, recording: Any) -> Prepared:
     ]
     network = make_network(model, shapes, seed)
     for index, (tensors, own) in enumerate(zip(whole, recorded)):
-        network.session(index).likelihood.check(*_arrays(tensors), own.units[own.active])
-    splits = [_split(len(tensors), model.validation_fraction, seed) for tensors in whole]
-    training, validation = _divided(whole, splits)
+        network.session(index).likelihood.check(*arrays(tensors), own.units[own.active])
+    splits = [split(len(tensors), model.validation_fraction, seed) for tensors in whole]
+    training, validation = divided(whole, splits)
     for index, tensors in enumerate(training):
-        network.session(index).initialise(*_arrays(tensors))
+        network.session(index).initialise(*arrays(tensors))
     if len(sessions) > 1:
-        conditions = [_conditions(model, trials)[split[0]] for trials, split in zip(sessions, splits)]
+        conditions = [conditions_of(model, trials)[split[0]] for trials, split in zip(sessions, splits)]
         align_sessions(network, training, conditions)
     model.network_, model.seed_, model.sessions_ = network, seed, recorded
-    model.n_features_in_ = len(recorded[0].units)
+    model.n_features_in_, model.n_added_sessions_ = len(recorded[0].units), 0
     model.input_names_, model.bin_size_, model.activity_kind_ = names, bin_size, kind
     found = Prepared(model, network, training, validation, seed)
     found.keep(Outcome(stopped="failed"))
@@ -212,8 +212,8 @@ def parts_of(
             f"There are {len(recordings)} sessions; the model was fitted to {len(model.sessions_)}."
         )
     whole = [verbs.prepare(model, one, index)[1] for index, one in enumerate(recordings)]
-    splits = [_split(len(tensors), model.validation_fraction, model.seed_) for tensors in whole]
-    return _divided(whole, splits)
+    splits = [split(len(tensors), model.validation_fraction, model.seed_) for tensors in whole]
+    return divided(whole, splits)
 
 
 def train_model(
@@ -227,7 +227,7 @@ def train_model(
     return Prepared(model, network, training, validation, seed).train()
 
 
-def _divided(
+def divided(
     whole: list[data.TrialTensors], splits: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[list[data.TrialTensors], list[data.TrialTensors]]:
     """Trials to train on, and to choose the checkpoint on."""
@@ -252,7 +252,7 @@ def subset(whole: data.TrialTensors, indices: np.ndarray) -> data.TrialTensors:
     )
 
 
-def _split(n_trials: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split(n_trials: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices for training and for choosing the checkpoint; none of these if too few would be left."""
     n_validation = round(fraction * n_trials)
     if n_validation < 2 or n_trials - n_validation < 4:
@@ -261,7 +261,7 @@ def _split(n_trials: int, fraction: float, seed: int) -> tuple[np.ndarray, np.nd
     return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
 
-def _arrays(tensors: data.TrialTensors) -> tuple[np.ndarray, np.ndarray]:
+def arrays(tensors: data.TrialTensors) -> tuple[np.ndarray, np.ndarray]:
     """Signal and mask, (trial, time, unit)."""
     values = tensors.values.numpy()
     return values, np.ones(values.shape, bool) if tensors.observed is None else tensors.observed.numpy() > 0
@@ -290,7 +290,7 @@ def _shared(model: LatentDynamics, sessions: list[xr.Dataset]) -> tuple[list[str
     return found[0]
 
 
-def _conditions(model: LatentDynamics, trials: xr.Dataset) -> np.ndarray:
+def conditions_of(model: LatentDynamics, trials: xr.Dataset) -> np.ndarray:
     """Condition of every trial, by which several sessions are aligned at the start."""
     if model.condition is None:
         return np.zeros(trials.sizes["trial"], int)

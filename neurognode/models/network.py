@@ -124,6 +124,12 @@ class LatentNetwork(nn.Module):
         return part
 
     @property
+    def shown_width(self) -> int:
+        """Of what the encoder sees in a bin, how many numbers come from the units."""
+        first = self.session()
+        return len(first.shown_units) if first.read_in is None else first.read_in.out_features
+
+    @property
     def readout(self) -> Readout:
         """Readout of the first session."""
         return self.session().readout

@@ -56,18 +56,18 @@ def align_sessions(
     for index, mean in enumerate(means):
         part = network.session(index)
         seen = mean[:, part.seen.numpy()]
-        weight = _ridge(seen - seen.mean(0), shared)
+        weight = ridge(seen - seen.mean(0), shared)
         assert part.read_in is not None
         with torch.no_grad():
             part.read_in.weight[:n_parts].copy_(torch.as_tensor(weight.T))
             part.read_in.weight[n_parts:].zero_()
             part.read_in.bias.zero_()
             part.readout.weight.copy_(
-                0.5 * torch.as_tensor(_ridge(shared, mean).T, dtype=torch.float32) @ mixing
+                0.5 * torch.as_tensor(ridge(shared, mean).T, dtype=torch.float32) @ mixing
             )
 
 
-def _ridge(x: np.ndarray, y: np.ndarray, share: float = 0.1) -> np.ndarray:
+def ridge(x: np.ndarray, y: np.ndarray, share: float = 0.1) -> np.ndarray:
     """Coefficients (columns of x, columns of y) of a ridge regression with a penalty in units of x's variance."""
     gram = x.T @ x
     penalty = share * np.trace(gram) / len(gram) + 1e-9

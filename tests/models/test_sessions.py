@@ -70,6 +70,28 @@ def test_one_dynamics_serves_both() -> None:
     assert min(fit.score(t, session=i) for i, t in enumerate(two)) > 0.1
 
 
+@pytest.mark.parametrize("aligned", [True, False])
+def test_an_added_session_is_fitted_with_the_dynamics_frozen(aligned: bool, tmp_path: Path) -> None:
+    first, second = sessions()
+    options = {"encoder_options": {"hidden": 24}, "dynamics_options": {"hidden": (24,), "tau": 0.05}}
+    fit = model(condition="direction", max_steps=250, learning_rate=1e-2, **options).fit(first)
+    before = {name: p.clone() for name, p in fit.network_.named_parameters()}
+    rates = fit.predict(first)
+    fit.add_session(second, like=(first, 0) if aligned else None)
+    after = dict(fit.network_.named_parameters())
+    assert all(after[name].equal(value) for name, value in before.items())
+    assert fit.predict(first).equals(rates)
+    assert fit.score(second, session=1) > 0.1
+    latents = [fit.transform(t, session=i).values.mean(0) for i, t in enumerate((first, second))]
+    assert latents[1].shape == latents[0].shape
+    fit.save(tmp_path)
+    again = load(tmp_path)
+    assert again.predict(second, session=1).equals(fit.predict(second, session=1))
+    with pytest.raises(ValueError, match=r"bins of 0\.05 s"):
+        fit.add_session(make_trials(second["counts"].values, bin_size=0.05))
+    assert len(fit.sessions_) == 2
+
+
 def test_what_does_not_fit_is_said() -> None:
     two = sessions()
     with pytest.raises(ValueError, match="no column of these trials"):
