@@ -68,7 +68,7 @@ def add_session(
             parameter.requires_grad_(True)
         network.eval()
     model.sessions_.append(own)
-    model.n_added_sessions_ = getattr(model, "n_added_sessions_", 0) + 1
+    model.n_added_sessions_ = model.n_added_sessions_ + 1
     model.history_ = [*model.history_, *({"session": index, **entry} for entry in outcome.history)]
 
 

@@ -111,7 +111,7 @@ def _describe(model: LatentDynamics) -> dict[str, Any]:
         "fitted": fitted,
         "sessions": [recorded.describe() for recorded in model.sessions_],
         "noise_factor": model.network_.noise_factor,
-        "added_sessions": getattr(model, "n_added_sessions_", 0),
+        "added_sessions": model.n_added_sessions_,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -69,7 +70,7 @@ class RayCluster:
             raise MissingExtraError("ray", "sweep") from error
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            ray.init(address, logging_level="error", log_to_driver=False, ignore_reinit_error=True)
+            ray.init(address, logging_level=logging.ERROR, log_to_driver=False, ignore_reinit_error=True)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             raise RunError(
                 f"There is no Ray cluster at {address!r} ({error}). Start one with: ray start --head"

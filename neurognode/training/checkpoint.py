@@ -71,7 +71,7 @@ def _digest(tensors: dict[str, torch.Tensor]) -> str:
     found = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         found.update(name.encode())
-        found.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+        found.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
 
 
