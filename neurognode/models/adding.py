@@ -110,4 +110,5 @@ def _align(
         session.read_in.weight.copy_(torch.as_tensor(read_in.T))
         session.read_in.bias.copy_(torch.as_tensor(target.mean(0) - seen.mean(0) @ read_in))
         session.readout.weight.copy_(torch.as_tensor(readout.T))
-        session.readout.bias -= torch.as_tensor(readout.T @ states.mean(0), dtype=session.readout.bias.dtype)
+        shift = torch.as_tensor(readout.T @ states.mean(0), dtype=torch.float32)
+        session.readout.bias.sub_(shift)

@@ -18,11 +18,12 @@ from neurognode.models.alignment import Affine, align
 from neurognode.models.data import as_trials
 from neurognode.models.estimator import LatentDynamics
 from neurognode.models.fitting import can_fit_together, fit_together
+from neurognode.models.intervals import Intervals, bounds, moved_field
 from neurognode.models.readouts import Readout
 from neurognode.training.randomness import as_seed, stream
 
 
-class Ensemble(BaseEstimator):
+class Ensemble(Intervals, BaseEstimator):
     """Fits of one model that differ in seed: first weights, batches, and which trials choose the checkpoint.
 
     Parameters
@@ -169,6 +170,32 @@ class Ensemble(BaseEstimator):
         """States that the reference member passed through, (n_states, N)."""
         check_is_fitted(self, "members_")
         return self.reference.visited(trials)
+
+    def flow(self, states: np.ndarray, level: float = 0.9) -> xr.Dataset:
+        """The members' mean field at states of the reference member's space, with an interval over members.
+
+        Parameters
+        ----------
+        states : array, (n, N)
+            Where.
+        level : float
+            Share of the members inside the interval.
+
+        Returns
+        -------
+        Dataset
+            ``flow`` (state, latent) and ``interval`` (bound, state, latent), in latent units per second, without
+            external inputs.
+        """
+        check_is_fitted(self, "members_")
+        states = np.asarray(states, float)
+        each = [
+            moved_field(member.field_, move.linear, move.offset, states)
+            for member, move in zip(self.members_, self.alignments_)
+        ]
+        drawn = xr.DataArray(np.stack(each), dims=("member", "state", "latent"), name="flow")
+        between = bounds(drawn, "member", level)
+        return xr.Dataset({"flow": drawn.mean("member"), "interval": between})
 
     @property
     def reference(self) -> LatentDynamics:

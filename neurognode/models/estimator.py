@@ -11,16 +11,15 @@ import xarray as xr
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from neurognode.dynamics import Diffusion, VectorField
 from neurognode.errors import one_of
 from neurognode.models import archive, verbs
 from neurognode.models.adding import add_session
+from neurognode.models.fitted_parts import FittedParts
 from neurognode.models.fitting import fit_model, train_on
-from neurognode.models.pruning import sparsity
-from neurognode.models.readouts import Readout
+from neurognode.models.intervals import Intervals
 
 
-class LatentDynamics(BaseEstimator):
+class LatentDynamics(Intervals, FittedParts, BaseEstimator):
     """Latent dynamics of a neural population: encoder, initial state, field, readout, likelihood.
 
     Parameters
@@ -359,49 +358,6 @@ class LatentDynamics(BaseEstimator):
             If the file is missing, damaged, or from a version that cannot be read.
         """
         return archive.load(path)
-
-    @property
-    def units_(self) -> np.ndarray:
-        """Ids of the units of the first session."""
-        return self.sessions_[0].units
-
-    @property
-    def active_(self) -> np.ndarray:
-        """Which of `units_` ever change; the others are kept out of the fit."""
-        return self.sessions_[0].active
-
-    @property
-    def seen_(self) -> np.ndarray:
-        """Which of `units_` the encoder sees."""
-        return self.sessions_[0].seen
-
-    @property
-    def mean_(self) -> np.ndarray:
-        """Mean signal of each of `units_` in a bin of the training trials."""
-        return self.sessions_[0].mean
-
-    @property
-    def field_(self) -> VectorField:
-        """The fitted field."""
-        check_is_fitted(self, "network_")
-        return self.network_.path.field
-
-    @property
-    def sparsity_(self) -> float:
-        """Share of the weights of the flow that are zero."""
-        return sparsity(self.field_)
-
-    @property
-    def diffusion_(self) -> Diffusion | None:
-        """The fitted process noise, None if the model has none."""
-        check_is_fitted(self, "network_")
-        return self.network_.path.diffusion if self.network_.noise_factor else None
-
-    @property
-    def readout_(self) -> Readout:
-        """The fitted readout."""
-        check_is_fitted(self, "network_")
-        return self.network_.readout
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from neurognode.models import Ensemble, LatentDynamics, load
 from neurognode.models.alignment import align
+from neurognode.models.intervals import moved_field
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +69,33 @@ def test_alignment_is_the_least_squares_affine_map() -> None:
 def test_member_count_is_checked(counts: np.ndarray) -> None:
     with pytest.raises(ValueError, match="n_members"):
         Ensemble(LatentDynamics(), n_members=0).fit(counts)
+
+
+def test_intervals_enclose_what_they_say(fits: Ensemble, counts: np.ndarray) -> None:
+    rates, between = fits.predict(counts), fits.interval(counts, 0.8, n_samples=30)
+    assert between.dims == ("bound", "trial", "time", "unit")
+    lower, upper = between.sel(bound="lower"), between.sel(bound="upper")
+    assert (lower <= upper).all()
+    assert ((lower <= rates) & (rates <= upper)).mean() > 0.7
+    wider = fits.interval(counts, 0.95, n_samples=30)
+    assert (wider.sel(bound="upper") >= upper).all()
+    one = fits.members_[0].interval(counts, what="latents", n_samples=10)
+    assert one.shape == (2, 30, 20, 2)
+    drawn = fits.interval(counts, 0.9, what="signal", n_samples=60)
+    inside = (drawn.sel(bound="lower") <= counts) & (counts <= drawn.sel(bound="upper"))
+    assert inside.mean() > 0.85
+    with pytest.raises(ValueError, match="level=2"):
+        fits.interval(counts, 2)
+
+
+def test_the_flow_is_that_of_the_members_in_one_space(fits: Ensemble) -> None:
+    states = np.random.default_rng(0).normal(size=(7, 2))
+    flow = fits.flow(states)
+    assert flow["flow"].dims == ("state", "latent")
+    assert (flow["interval"].sel(bound="lower") <= flow["flow"]).all()
+    step = 1e-3
+    member, move = fits.members_[1], fits.alignments_[1]
+    own = (states - move.offset) @ np.linalg.inv(move.linear)
+    velocity = member.field_(torch.as_tensor(own, dtype=torch.float32)).detach().numpy()
+    ahead = (move(own + step * velocity) - move(own)) / step
+    assert np.allclose(moved_field(member.field_, move.linear, move.offset, states), ahead, atol=1e-3)
