@@ -11,6 +11,7 @@ _NAMES = {
     "Ensemble": "ensemble",
     "TaskNetwork": "task_network",
     "prune": "pruning",
+    "StoredTrials": "stored",
     "load": "archive",
 }
 

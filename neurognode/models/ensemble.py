@@ -20,6 +20,7 @@ from neurognode.models.estimator import LatentDynamics
 from neurognode.models.fitting import can_fit_together, fit_together
 from neurognode.models.intervals import Intervals, bounds, moved_field
 from neurognode.models.readouts import Readout
+from neurognode.models.stored import StoredTrials
 from neurognode.training.randomness import as_seed, stream
 
 
@@ -113,6 +114,8 @@ class Ensemble(Intervals, BaseEstimator):
     def _settle(self, members: list[LatentDynamics], trials: Any) -> None:
         scores = np.array([member.validation_score_ for member in members])
         reference = int(np.nanargmax(scores)) if np.isfinite(scores).any() else 0
+        if isinstance(trials, StoredTrials):
+            trials = next(trials.pieces())
         states = [member.visited(trials) for member in members]
         self.members_, self.reference_ = members, reference
         self.alignments_ = [align(own, states[reference]) for own in states]

@@ -216,9 +216,10 @@ class LatentDynamics(Intervals, FittedParts, BaseEstimator):
 
         Parameters
         ----------
-        trials : Trials, array (trial, time, unit), or list of Trials
+        trials : Trials, array (trial, time, unit), list of Trials, or StoredTrials
             What was recorded; bins that were not observed have no influence. A list holds sessions that share
-            the dynamics and the encoder, and have their own read-in and readout.
+            the dynamics and the encoder, and have their own read-in and readout. `StoredTrials` stay in their
+            file, which is read a batch at a time.
         y : None
             Ignored, for scikit-learn.
 

@@ -22,8 +22,10 @@ from neurognode.models.population import NetworkPopulation
 from neurognode.models.presets import setting
 from neurognode.models.recorded import Recorded
 from neurognode.models.session_alignment import align_sessions
+from neurognode.models.stored import StoredTensors, StoredTrials
 from neurognode.models.together import train_together
 from neurognode.training import CallbackList, Outcome, ProgressBar, Settings, train
+from neurognode.training.loop import Batches
 from neurognode.training.randomness import as_seed, stream
 
 if TYPE_CHECKING:
@@ -44,13 +46,16 @@ class Prepared:
 
     model: LatentDynamics
     network: LatentNetwork
-    training: list[data.TrialTensors]
+    training: list[data.TrialTensors] | list[StoredTensors]
     validation: list[data.TrialTensors]
     seed: int
 
-    def batches(self) -> data.TrialTensors | data.SessionTensors:
+    def batches(self) -> Batches:
         """The training trials."""
-        return self.training[0] if len(self.training) == 1 else data.SessionTensors(self.training)
+        first = self.training[0]
+        if len(self.training) == 1:
+            return first
+        return data.SessionTensors([one for one in self.training if isinstance(one, data.TrialTensors)])
 
     def score(self) -> Callable[[], float] | None:
         """What chooses the checkpoint, if any trials are kept back for that."""
@@ -129,7 +134,7 @@ def can_fit_together(models: Sequence[LatentDynamics], recording: Any) -> bool:
     """
     first, free = models[0], ("random_state", "learning_rate", "weight_decay", "kl_weight", *_NOT_SHAPE)
     shapes = [{k: repr(v) for k, v in model.get_params(False).items() if k not in free} for model in models]
-    if any(shape != shapes[0] for shape in shapes) or isinstance(recording, list | tuple):
+    if any(shape != shapes[0] for shape in shapes) or isinstance(recording, list | tuple | StoredTrials):
         return False
     if first.encoder not in ("gru", "causal_gru") or (first.encoder_options or {}).get("layers", 1) > 1:
         return False
@@ -145,7 +150,7 @@ def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
         part.network.noise_factor = 1.0
     outcomes = train_together(
         NetworkPopulation([part.network for part in parts]),
-        [part.training[0] for part in parts],
+        [part.batches() for part in parts],
         [part.settings() for part in parts],
         [part.score() for part in parts],
         [CallbackList(part.listeners()) for part in parts],
@@ -159,6 +164,10 @@ def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
 
 def prepare(model: LatentDynamics, recording: Any) -> Prepared:
     """Check settings and data, build the network, and split the trials."""
+    if isinstance(recording, StoredTrials):
+        from neurognode.models.stored_fit import prepare_stored
+
+        return prepare_stored(model, recording)
     check_settings(model)
     seed = as_seed(model.random_state)
     recordings = recording if isinstance(recording, list | tuple) else [recording]

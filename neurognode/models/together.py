@@ -14,13 +14,12 @@ import torch
 from torch import Tensor
 
 from neurognode.errors import RunError
-from neurognode.models.data import TrialTensors
 from neurognode.models.member_adam import MemberAdam
 from neurognode.models.population import NetworkPopulation
 from neurognode.training import CallbackList, Outcome, Settings
 from neurognode.training.checkpoint import read_tensors, write_tensors
 from neurognode.training.devices import cpu_threads, make_fabric
-from neurognode.training.loop import scored
+from neurognode.training.loop import Batches, scored
 from neurognode.training.optimisation import rate_factor
 from neurognode.training.randomness import batch_indices
 
@@ -29,7 +28,7 @@ _FORMAT, _VERSION = "neurognode.population", 1
 
 def train_together(
     population: NetworkPopulation,
-    data: Sequence[TrialTensors],
+    data: Sequence[Batches],
     settings: Sequence[Settings],
     validate: Sequence[Callable[[], float] | None],
     listeners: Sequence[CallbackList],
@@ -40,7 +39,7 @@ def train_together(
     ----------
     population : NetworkPopulation
         What to train; each member's own network ends with its best weights.
-    data : sequence of TrialTensors
+    data : sequence of Batches
         Training trials of each member.
     settings : sequence of Settings
         Of each member; they may differ in seed, learning rate and weight decay. One checkpoint holds all members.
@@ -78,7 +77,7 @@ class _Run:
     def __init__(
         self,
         population: NetworkPopulation,
-        data: Sequence[TrialTensors],
+        data: Sequence[Batches],
         settings: Sequence[Settings],
         validate: Sequence[Callable[[], float] | None],
         listeners: Sequence[CallbackList],
