@@ -35,7 +35,7 @@ def test_line_keeps_its_value_and_forgets_the_rest():
 def test_line_integrates_its_input():
     field = Line(1, 1)
     with torch.no_grad():
-        field.input_weight.fill_(2.0)
+        field.input_weight.fill_(0.2)
     assert float(_end(field, [0.0], duration=0.5, inputs=[1.0])) == pytest.approx(1.0)
 
 
@@ -62,7 +62,7 @@ def test_double_well_has_a_saddle_between():
 def test_drift_diffusion_stops_at_its_bounds():
     field = DriftDiffusion(1, 1)
     with torch.no_grad():
-        field.input_weight.fill_(1.0)
+        field.input_weight.fill_(0.1)
     half = float(_end(field, [0.0], duration=0.5, inputs=[1.0]))
     late, later = (float(_end(field, [0.0], duration=d, inputs=[1.0])) for d in (4.0, 8.0))
     assert half == pytest.approx(0.5, abs=0.01)
@@ -79,7 +79,7 @@ def test_ring_turns_with_its_velocity_input():
     field = Ring(2, 1)
     with torch.no_grad():
         field.input_weight.zero_()
-        field.turn_weight.fill_(math.pi)
+        field.turn_weight.fill_(math.pi / 10)
     assert _end(field, [1.0, 0.0], duration=0.5, inputs=[1.0]).tolist() == pytest.approx([0, 1], abs=1e-6)
 
 
@@ -102,7 +102,7 @@ def test_parameters_are_learned_from_paths():
         path = integrate(field, torch.ones(1, 1), torch.arange(10) * 0.1, method="rk4")
         (path - target).square().mean().backward()
         optimizer.step()
-    assert float(field.log_leak.detach().exp()) == pytest.approx(2.0, rel=0.02)
+    assert field.value("leak", torch.zeros(1)).item() == pytest.approx(2.0, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,13 @@ def test_parameters_are_learned_from_paths():
 def test_impossible_fields_are_refused(kind, options):
     with pytest.raises(ValueError, match="must be"):
         build({"kind": kind, **options})
+
+
+@pytest.mark.parametrize("kind", [Ring, DoubleWell, LimitCycle])
+def test_long_euler_steps_from_far_away_do_not_blow_up(kind):
+    field = kind(2)
+    state = torch.tensor([[30.0, -40.0]])
+    with torch.no_grad():
+        for _ in range(200):
+            state = state + 0.05 * field(state)
+    assert 0.5 < float(state.norm()) < 1.5

@@ -10,6 +10,7 @@ from neurognode import make_trials
 from neurognode.dynamics import build
 from neurognode.hypotheses import Ranking, rank_mechanisms, residual_share
 from neurognode.models import LatentDynamics
+from neurognode.synthetic import circuits, simulate_recording
 
 
 def ranking(ring: float, line: float, free: float) -> Ranking:
@@ -70,3 +71,17 @@ def test_wrong_arguments_are_named() -> None:
         rank_mechanisms(trials, model, ahead=2.0)
     with pytest.raises(ValueError, match="by="):
         rank_mechanisms(trials, model, by="luck")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("circuit", "rival"), [("ring", "line"), ("limit_cycle", "line")])
+def test_the_planted_mechanism_beats_another(circuit: str, rival: str) -> None:
+    recording = simulate_recording(
+        circuits.make(circuit), n_units=30, n_trials=80, mean_rate=15, random_state=0
+    )
+    model = LatentDynamics(2, max_steps=200, progress=False, random_state=0)
+    found = rank_mechanisms(recording.trials(0.04), model, mechanisms=[rival, circuit], residual=False)
+    assert found.mechanisms[0] == circuit, str(found)
+    assert found.difference(circuit, rival)[1] > 0.05, str(found)
+    if circuit == "ring":
+        assert found.winner() == "ring", str(found)

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from neurognode.dynamics.base import per_unit
-from neurognode.dynamics.constrained.base import ConstrainedField
+from neurognode.dynamics.constrained.base import PACE, ConstrainedField, saturating
 from neurognode.dynamics.network import affine, match_input
 
 
 class DoubleWell(ConstrainedField):
     """Two stable points on the first coordinate, at ``-width`` and ``width``, and a saddle between them.
 
-    ``dh1/dt = rate (h1 - h1^3 / width^2)``; the other coordinates decay.
+    ``dh1/dt = rate (h1 - h1^3 / width^2)``; the other coordinates decay. Outside the wells the pull is weaker, so
+    that it grows only linearly.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ class DoubleWell(ConstrainedField):
 
     def flow(self, h: Tensor) -> Tensor:
         first = h[..., :1]
-        along = self.value("rate", h) * (first - first**3 / self.value("width", h) ** 2)
+        along = self.value("rate", h) * saturating((first / self.value("width", h)) ** 2) * first
         return torch.cat([along, -self.value("decay", h) * h[..., 1:]], dim=-1)
 
 
@@ -119,8 +120,8 @@ class DriftDiffusion(ConstrainedField):
 class Ring(ConstrainedField):
     """A ring of fixed points in the plane of the first two coordinates, along which inputs can turn.
 
-    In polar coordinates ``dr/dt = rate r (1 - r^2 / radius^2)`` and ``dtheta/dt = V x``; the input also adds
-    ``U x``, which is how a cue sets the angle.
+    In polar coordinates ``dr/dt = rate r (1 - r^2 / radius^2)`` (outside the ring weaker, so that it grows only
+    linearly) and ``dtheta/dt = V x``; the input also adds ``U x``, which is how a cue sets the angle.
 
     Parameters
     ----------
@@ -167,9 +168,9 @@ class Ring(ConstrainedField):
     def flow(self, h: Tensor) -> Tensor:
         plane = h[..., :2]
         squared = (plane**2).sum(-1, keepdim=True) / self.value("radius", h) ** 2
-        along = self.value("rate", h) * (1 - squared) * plane + self.angular_velocity(h) * _quarter_turn(
-            plane
-        )
+        along = self.value("rate", h) * saturating(squared) * plane + self.angular_velocity(
+            h
+        ) * _quarter_turn(plane)
         return torch.cat([along, -self.value("decay", h) * h[..., 2:]], dim=-1)
 
     def drive(self, h: Tensor, x: Tensor | None) -> Tensor | float:
@@ -177,7 +178,7 @@ class Ring(ConstrainedField):
         x = match_input(h, x, self.input_dim)
         if x is None or self.turn_weight is None:
             return drive
-        turned = affine(x, self.turn_weight) * _quarter_turn(h[..., :2])
+        turned = affine(x, PACE * self.turn_weight) * _quarter_turn(h[..., :2])
         return drive + torch.nn.functional.pad(turned, (0, self.latent_dim - 2))
 
 

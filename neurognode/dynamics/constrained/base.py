@@ -12,6 +12,20 @@ from neurognode.dynamics.base import VectorField, per_unit
 from neurognode.dynamics.initialization import seeded
 from neurognode.dynamics.network import affine, match_input
 
+QUICK = 5.0
+"""Positive parameters are kept as their logarithms over this, so that few steps can move them far."""
+PACE = 10.0
+"""Weights of inputs are kept in units of this rate, 1/s, so that they are learned as fast as those of other fields."""
+
+
+def saturating(squared: Tensor) -> Tensor:
+    """Return ``1 - s`` for ``s <= 1``, and beyond a smooth continuation that falls to -2 and no further.
+
+    The pull towards ``s = 1`` then grows only linearly far outside, and steps of a bin do not overshoot it.
+    """
+    excess = (squared - 1).clamp_min(0.0)
+    return torch.where(squared > 1, -excess / (1 + 0.5 * excess), 1 - squared)
+
 
 class ConstrainedField(VectorField):
     """A field that can be only one thing, with a handful of learnable parameters.
@@ -24,7 +38,7 @@ class ConstrainedField(VectorField):
     latent_dim, input_dim : int
         Widths N and I.
     positive : dict of str to float
-        Names and first values of the positive parameters (learned as logarithms).
+        Names and first values of the positive parameters (learned as logarithms, see `QUICK`).
     least_dim : int
         Fewest latents that make sense.
     members : int, optional
@@ -50,17 +64,18 @@ class ConstrainedField(VectorField):
         for name, value in positive.items():
             if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name}={value!r} must be positive and finite.")
-            self.register_parameter(f"log_{name}", nn.Parameter(torch.full((*lead, 1), math.log(value))))
+            start = math.log(value) / QUICK
+            self.register_parameter(f"log_{name}", nn.Parameter(torch.full((*lead, 1), start)))
         self._options = dict(positive)
         self.input_weight: nn.Parameter | None = None
         if input_dim:
             shape = (*lead, latent_dim, input_dim)
             drawn = torch.randn(shape, generator=seeded(random_state)) / math.sqrt(input_dim)
-            self.input_weight = nn.Parameter(drawn)
+            self.input_weight = nn.Parameter(drawn / PACE)
 
     def value(self, name: str, h: Tensor) -> Tensor:
         """Return a positive parameter, shaped to multiply states."""
-        return per_unit(self.get_parameter(f"log_{name}").exp(), h, self.members)
+        return per_unit((QUICK * self.get_parameter(f"log_{name}")).exp(), h, self.members)
 
     def flow(self, h: Tensor) -> Tensor:
         """Return the autonomous part of the field, (..., N)."""
@@ -69,7 +84,7 @@ class ConstrainedField(VectorField):
     def drive(self, h: Tensor, x: Tensor | None) -> Tensor | float:
         """Return what the input adds to the field."""
         x = match_input(h, x, self.input_dim)
-        return 0.0 if x is None or self.input_weight is None else affine(x, self.input_weight)
+        return 0.0 if x is None or self.input_weight is None else affine(x, PACE * self.input_weight)
 
     def forward(self, h: Tensor, x: Tensor | None = None) -> Tensor:
         return self.flow(h) + self.drive(h, x)
