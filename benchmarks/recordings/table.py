@@ -43,17 +43,24 @@ ROWS: list[tuple[str, str, str, str, str, float]] = [
 """Case, measure, its name, classical baseline, GRU generator and best gnODE known, target."""
 
 
-def reached(case: str, measure: str) -> tuple[float, float | None, int, float] | None:
-    """Mean, standard error, number of seeds and CPU seconds per seed of one measure; None if it was not run."""
+def reached(case: str, measure: str) -> tuple[float, float | None, int, float, str] | None:
+    """Mean, standard error, number of seeds, CPU seconds per seed and note of one measure; None if it was not run."""
     path = RESULTS / f"{case}.json"
     if not path.exists():
         return None
     stored = json.loads(path.read_text())
-    n_seeds, seconds = len(stored["seeds"]), float(stored["cpu_seconds_per_seed"])
+    n_seeds, seconds, note = (
+        len(stored["seeds"]),
+        float(stored["cpu_seconds_per_seed"]),
+        stored.get("note", ""),
+    )
     if measure.startswith("ensemble."):
-        return float(stored["ensemble"][measure.removeprefix("ensemble.")]), None, n_seeds, seconds
+        value = stored["ensemble"].get(measure.removeprefix("ensemble."))
+        return None if value is None else (float(value), None, n_seeds, seconds, note)
+    if measure not in stored["mean_sem"]:
+        return None
     mean, error = stored["mean_sem"][measure]
-    return float(mean), error, n_seeds, seconds
+    return float(mean), error, n_seeds, seconds, note
 
 
 def digits(value: float) -> str:
@@ -63,6 +70,7 @@ def digits(value: float) -> str:
 
 def recordings() -> list[str]:
     """The table of recordings."""
+    notes: dict[str, str] = {}
     lines = [
         "| case | measure | reached (seeds) | target | | smoothing, or other baseline "
         "| GRU generator; gnODE before | CPU s a seed |",
@@ -72,13 +80,16 @@ def recordings() -> list[str]:
         found = reached(case, measure)
         if found is None:
             continue
-        mean, error, n_seeds, seconds = found
+        mean, error, n_seeds, seconds, note = found
         shown = digits(mean) + (f" ± {digits(error)}" if error is not None else "") + f" ({n_seeds})"
+        if note:
+            notes.setdefault(note, f"[{len(notes) + 1}]")
+            shown += f" {notes[note]}"
         verdict = "met" if mean >= target else "**missed**"
         lines.append(
             f"| {case} | {name} | {shown} | ≥ {target} | {verdict} | {baseline} | {known} | {seconds:.0f} |"
         )
-    return lines
+    return lines + [f"\n{mark} {note}." for note, mark in notes.items()]
 
 
 def planted(study: str) -> list[dict[str, Any]]:
@@ -106,7 +117,7 @@ def summary(study: str, key: str, measures: dict[str, str]) -> list[str]:
     """A table of a study: one line for each case and setting."""
     rows = planted(study)
     if not rows:
-        return ["Not run yet."]
+        return []
     head = f"| system | {key} | seeds | " + " | ".join(measures.values()) + " |"
     lines = [head, "|" + "---|" * (3 + len(measures))]
     for (case, setting), members in grouped(rows, key).items():
@@ -165,7 +176,7 @@ def main() -> None:
         figure(DOCS / "dimension.svg")
     blocks = {
         "RECORDINGS": "\n".join(recordings()),
-        "CALIBRATION": "\n".join(summary("calibration", "dynamics", {
+        "CALIBRATION": "\n".join(summary("calibration", "max_steps", {
             "latent_r2": "latent R²", "slope_visited": "drift slope, visited", "slope_sheet": "drift slope, noiseless",
             "cosine_sheet": "cosine, noiseless", "noise_ratio": "noise, fitted / true"})),
         "GATING": "\n".join(summary("gating", "dynamics", {
