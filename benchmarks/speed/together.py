@@ -1,4 +1,4 @@
-"""Sixteen fits in one process, along the population axis, against one after another: ``python -m benchmarks.speed.together``.
+"""Sixteen fits in one process against one after another: ``python -m benchmarks.speed.together``.
 
 Both train with one thread, so that CPU time is what a quiet core would take; candidates are interleaved, and set-up and
 validation count. Results go to ``benchmarks/speed/results/together.json`` and ``.md``.
@@ -30,7 +30,8 @@ SHAPES: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {
     ),
     "hidden 32 x 2, batch 32 x 50 bins x 40 units": (
         (128, 50, 40),
-        {"latent_dim": 3, "batch_size": 32, "encoder_options": {"hidden": 32}, "dynamics_options": {"hidden": (32, 32)}},
+        {"latent_dim": 3, "batch_size": 32, "encoder_options": {"hidden": 32},
+         "dynamics_options": {"hidden": (32, 32)}},
     ),
     "preset dynamics, batch 64 x 100 bins x 60 units": ((200, 100, 60), {"latent_dim": 3}),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Networks of one shape as one: every parameter has a member axis, and one pass trains them all.
 
-What is gained is the cost of many small operations: small networks train up to three times faster on one core, those
-that keep a core busy with arithmetic by a tenth at most.
+What is gained is the cost of many small operations: small networks train two to three times faster on one core, those
+that keep a core busy with arithmetic no faster.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from neurognode.models.member_adam import MemberAdam
 from neurognode.models.population import NetworkPopulation
 from neurognode.training import CallbackList, Outcome, Settings
 from neurognode.training.checkpoint import read_tensors, write_tensors
-from neurognode.training.devices import cpu_threads, make_fabric
+from neurognode.training.devices import cpu_threads, keep_memory, make_fabric
 from neurognode.training.loop import Batches, scored
 from neurognode.training.optimisation import rate_factor
 from neurognode.training.randomness import batch_indices
@@ -54,6 +54,7 @@ def train_together(
         ``stopped`` is ``"failed"`` for a member whose loss was not finite again and again; it has its last good
         weights, and the others go on without it.
     """
+    keep_memory()
     run = _Run(population, data, settings, validate, listeners)
     try:
         with cpu_threads(settings[0].threads):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -77,3 +80,26 @@ def cpu_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@functools.cache
+def keep_memory() -> None:
+    """Let the C library keep freed memory (up to half a GiB) instead of giving it back to the system after every step.
+
+    A training step allocates and frees the same few megabytes again and again; where they go back to the system each
+    time, clearing fresh pages can cost a tenth of the step. Only with glibc; elsewhere this does nothing.
+
+    Examples
+    --------
+    >>> from neurognode.training.devices import keep_memory
+    >>> keep_memory()
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    change = getattr(ctypes.CDLL(None), "mallopt", None)
+    if change is not None:
+        change(_MMAP_THRESHOLD, 32 * 2**20)
+        change(_TRIM_THRESHOLD, 2**29)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3

@@ -17,7 +17,7 @@ from torch import nn
 from neurognode.errors import FitError, IntegrationError
 from neurognode.training.callbacks import CallbackList
 from neurognode.training.checkpoint import load_training, save_training
-from neurognode.training.devices import cpu_threads, make_fabric
+from neurognode.training.devices import cpu_threads, keep_memory, make_fabric
 from neurognode.training.optimisation import gradient_norm, parameter_groups, rate_factor
 from neurognode.training.randomness import batch_indices, seeded, stream
 
@@ -171,6 +171,7 @@ def train(
     >>> outcome.stopped, abs(module.value.item() - 2) < 0.05
     ('finished', True)
     """
+    keep_memory()
     run = _Run(module, batches, settings, validate, CallbackList(callbacks))
     try:
         with cpu_threads(settings.threads):
