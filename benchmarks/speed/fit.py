@@ -3,8 +3,8 @@
 Our model; the same model with torchdiffeq's rk4 where its kernels are; and a GRU-generator auto-encoder written from
 the paper (`benchmarks.speed.lfads`). All train with the same loop, batch and optimiser on the same machine, one after
 the other in every seed, in an order that turns. What counts is the CPU time of the process spent on training until the
-mean rates of the test trials' held-out units first reach the target, which is what smoothing and a Poisson GLM reach. Each
-method keeps its own schedule of the learning rate, and a fit that passes ``--limit`` counts as not having reached it.
+mean rates of the test trials' held-out units first reach the target, which is what smoothing and a Poisson GLM reach.
+Each method keeps its own schedule of the learning rate; a fit that passes ``--limit`` has not reached the target.
 """
 
 from __future__ import annotations
