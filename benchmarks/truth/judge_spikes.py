@@ -23,7 +23,7 @@ from neurognode.hypotheses import compare, views_of
 from neurognode.models import LatentDynamics
 from neurognode.synthetic import circuits
 
-RESULTS = Path("/tmp/ng/vf/spikes.jsonl")
+RESULTS = Path(__file__).parent / "results" / "spikes.jsonl"
 
 
 def judge_one(folder: Path, name: str, seed: int, n_trials: int, n_members: int) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def fly_ring_bar(frames: int = 73) -> xr.Dataset:
     parts: dict[str, list[Any]] = {"signal": [], "turning": [], "heading": [], "run": []}
     for run, (values, angle) in enumerate(zip(signal, heading)):
         good = np.isfinite(values).all(1) & np.isfinite(angle)
-        values, angle = values[good][SILENT_FRAMES:], angle[good][SILENT_FRAMES:]
+        values, angle = values[good][SILENT_FRAMES:], np.unwrap(angle[good][SILENT_FRAMES:])
         values = (values - values.mean(0)) / (values - values.mean(0)).std()
         turning = np.gradient(angle, step)
         for first in range(0, len(angle) - frames + 1, frames):

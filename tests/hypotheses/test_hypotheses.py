@@ -165,6 +165,8 @@ def test_states_that_keep_moving_are_no_discrete_attractors() -> None:
     _, (view, _) = views("bistable")
     hypothesis = registry_hypotheses()["discrete_attractors"]
     assert hypothesis.read(view).status == "supported"
+    assert 0.2 < view.late_motion < 0.4
+    assert views("none", 1)[1][0].late_motion > 1
     restless = view.trajectories + 2 * np.sin(np.arange(view.trajectories.shape[1]))[:, None]
 
     moving = replace(view, trajectories=restless)
