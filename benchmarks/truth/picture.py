@@ -115,8 +115,8 @@ def rates(lines: list[dict[str, Any]]) -> list[str]:
 def recovered(lines: list[dict[str, Any]]) -> list[str]:
     """A table of medians over members and data sets, a row a circuit."""
     rows = [
-        "| circuit | data sets | state R² | drift cosine | slope | noise | node error % | saddles found "
-        "| saddle error % | invented |",
+        "| circuit | data sets | state R² | drift cosine | slope | noise | node error % | unstable points found "
+        "| their error % | invented |",
         "|---" * 10 + "|",
     ]
     for name in dict.fromkeys(line["circuit"] for line in lines):
