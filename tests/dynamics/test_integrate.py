@@ -220,6 +220,10 @@ NAN = torch.full((4, 3), math.nan)
         ({"h0": torch.zeros(4, 3, dtype=torch.int64)}, "floating-point"),
         ({"h0": NAN}, "h0 holds values that are not finite"),
         ({"inputs": torch.full((4, 5, 2), math.inf)}, "inputs holds values that are not finite"),
+        ({"inputs": torch.full((4, 5, 2), math.nan)}, "inputs holds values that are not finite"),
+        ({"times": [0.0, 0.1, 0.2, 0.3, math.inf]}, "not finite"),
+        ({"times": []}, r"times has shape \(0,\)"),
+        ({"substeps": -2}, "substeps=-2"),
         ({"inputs": torch.zeros(4, 4, 2)}, r"inputs has shape \(4, 4, 2\); expected \(4, 5, 2\)"),
         ({"inputs": torch.zeros(5, 2)}, r"expected \(4, 5, 2\)"),
         ({"times": [0.0, 0.2, 0.1, 0.3, 0.4]}, r"times\[1\]=0.2 is followed by 0.1"),
@@ -245,6 +249,19 @@ def test_bad_arguments_are_named(changed, said):
     arguments = {"field": field, "h0": H0, "times": TIMES, "inputs": X, **changed}
     with pytest.raises(ValueError, match=said):
         integrate(**arguments)
+
+
+def test_large_numbers_are_not_taken_for_infinite_ones():
+    field = NODE(3, hidden=(), init="glorot", random_state=0)
+    path = integrate(field, torch.full((4, 3), 2e38), [0.0, 1e-3])
+    assert torch.isfinite(path).all()
+
+
+def test_one_trial_that_is_not_finite_among_many_is_found():
+    h0 = torch.zeros(500, 3)
+    h0[317, 1] = math.nan
+    with pytest.raises(ValueError, match="h0 holds values that are not finite"):
+        integrate(GNODE(3, hidden=(4,)), h0, TIMES)
 
 
 def test_inputs_for_a_field_without_any_are_refused():
