@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-_BLOCK = 0.01
-"""Seconds of CPU time over which a quick candidate is timed."""
+_BLOCK, _SLOW = 0.01, 1.0
+"""Seconds of CPU time over which a candidate is timed at least, and from which it needs no run before."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,26 @@ def interleave(
 ) -> dict[str, Timing]:
     """Run all candidates in turn, again and again, for about `seconds`; the first round is not counted.
 
-    A quick candidate runs for some ten milliseconds before it is timed, and is timed over as many: what the one before
-    it left behind (threads that spin for a while, caches full of its data) is no part of its own cost.
+    A candidate runs for at least ten milliseconds before it is timed, and is timed over as many: what the one before it
+    left behind (threads that spin for a while, caches full of its data) is no part of its own cost. Of those that take
+    seconds it is too small a part to matter.
     """
-    blocks = {}
+    blocks, slow = {}, set()
     for name, run in candidates.items():
         run()
         start = time.process_time()
         run()
-        blocks[name] = max(1, round(_BLOCK / max(time.process_time() - start, 1e-6)))
+        taken = time.process_time() - start
+        blocks[name] = max(1, round(_BLOCK / max(taken, 1e-6)))
+        if taken > _SLOW:
+            slow.add(name)
     cpu: dict[str, list[float]] = {name: [] for name in candidates}
     wall: dict[str, list[float]] = {name: [] for name in candidates}
     start, repeats = time.perf_counter(), 0
     while repeats < least or (time.perf_counter() - start < seconds and repeats < most):
         for name, run in candidates.items():
             block = blocks[name]
-            for _ in range(block if block > 1 else 0):
+            for _ in range(0 if name in slow else block):
                 run()
             w, c = time.perf_counter(), time.process_time()
             for _ in range(block):
