@@ -13,7 +13,7 @@ from pathlib import Path
 
 from neurognode.files import atomic_path
 
-SOURCES = ("trajectory.cpp", "block.h", "field.h", "gemm.h", "panels.h", "simd.h")
+SOURCES = ("trajectory.cpp", "block.h", "field.h", "gemm.h", "panels.h", "simd.h", "turn.h")
 _FOLDER = Path(__file__).parent / "source"
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-pthread", "-w")
 _NATIVE = (("-march=native",), ("-mcpu=native",), ())

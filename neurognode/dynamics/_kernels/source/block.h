@@ -112,34 +112,22 @@ template <class S, int V> struct Block {
 
   int64_t trial(int lane) const { return task.member * trials + task.first + lane; }
   int64_t length(int lane) const { return io.lengths[trial(lane)]; }
-  const T* input(int lane) const {
-    const int64_t member = spec.input_members == 1 ? 0 : task.member;
-    return io.x + (member * trials + task.first + lane) * n_times * at.p;
+
+  // The rows of `steps` of the `all` steps of every trial here, `width` wide, from trial-major memory, and back.
+  void gather_steps(const T* base, int64_t all, int t0, int steps, int width, T* to) const {
+    gather<S, V>(base + (trial(0) * all + t0) * width, all * width, count, steps * width, to);
   }
 
-  // rows (steps * width) of lanes from trial-major memory, and back
-  template <class From> void gather(From from, int width, int steps, T* to) const {
-    for (int l = 0; l < BL; l++) {
-      if (l >= count) {
-        for (int q = 0; q < width * steps; q++) to[q * BL + l] = 0;
-        continue;
-      }
-      const T* source = from(l);
-      for (int q = 0; q < width * steps; q++) to[q * BL + l] = source[q];
-    }
-  }
-
-  void scatter(const T* from, int t0, int steps, T* base, int width) const {
-    for (int l = 0; l < count; l++) {
-      T* to = base + (trial(l) * n_times + t0) * width;
-      for (int q = 0; q < width * steps; q++) to[q] = from[q * BL + l];
-    }
+  void scatter_steps(const T* from, T* base, int64_t all, int t0, int steps, int width) const {
+    scatter<S, V>(from, count, steps * width, base + (trial(0) * all + t0) * width, all * width);
   }
 
   void load_inputs(int t0, int steps) const {
     if (!at.p) return;
     const int wanted = std::min<int>(steps + 1, int(n_times) - t0);
-    gather([&](int l) { return input(l) + long(t0) * at.p; }, at.p, wanted, w.x);
+    const int64_t member = spec.input_members == 1 ? 0 : task.member;
+    const T* from = io.x + ((member * trials + task.first) * n_times + t0) * at.p;
+    gather<S, V>(from, n_times * at.p, count, wanted * at.p, w.x);
   }
 
   void begin_interval(int t) const {
@@ -194,8 +182,8 @@ template <class S, int V> struct Block {
   }
 
   void forward() const {
-    gather([&](int l) { return io.h0 + trial(l) * at.n; }, at.n, 1, w.h);
-    scatter(w.h, 0, 1, io.out, at.n);
+    gather_steps(io.h0, 1, 0, 1, at.n, w.h);
+    scatter_steps(w.h, io.out, n_times, 0, 1, at.n);
     for (int t0 = 0; t0 < n_times - 1; t0 += chunk.forward) {
       const int steps = std::min<int>(chunk.forward, int(n_times) - 1 - t0);
       if (t0 < last) load_inputs(t0, steps);
@@ -212,26 +200,14 @@ template <class S, int V> struct Block {
         }
         std::memcpy(w.states + long(j) * at.n * BL, w.h, sizeof(T) * at.n * BL);
       }
-      scatter(w.states, t0 + 1, steps, io.out, at.n);
-      if (io.fix.width) scatter_intervals(w.prediction, t0, steps, io.fix.prediction, at.n);
+      scatter_steps(w.states, io.out, n_times, t0 + 1, steps, at.n);
+      if (io.fix.width) scatter_steps(w.prediction, io.fix.prediction, n_times - 1, t0, steps, at.n);
     }
-  }
-
-  // trial-major memory with a row per interval, rather than per time
-  void scatter_intervals(const T* from, int t0, int steps, T* base, int width) const {
-    for (int l = 0; l < count; l++) {
-      T* to = base + (trial(l) * (n_times - 1) + t0) * width;
-      for (int q = 0; q < width * steps; q++) to[q] = from[q * BL + l];
-    }
-  }
-
-  void gather_intervals(const T* base, int t0, int steps, T* to, int width) const {
-    gather([&](int l) { return base + (trial(l) * (n_times - 1) + t0) * width; }, width, steps, to);
   }
 
   void load_corrections(int t0, int steps) const {
-    gather_intervals(io.fix.keep, t0, steps, w.keep, io.fix.width);
-    gather_intervals(io.fix.anchor, t0, steps, w.anchor, at.n);
+    gather_steps(io.fix.keep, n_times - 1, t0, steps, io.fix.width, w.keep);
+    gather_steps(io.fix.anchor, n_times - 1, t0, steps, at.n, w.anchor);
   }
 
   void correct(int j) const {
@@ -335,16 +311,16 @@ template <class S, int V> struct Block {
     reverse_idle();
     for (int t1 = last; t1 > 0; t1 -= chunk.backward) {
       const int t0 = std::max(0, t1 - chunk.backward), steps = t1 - t0;
-      gather([&](int l) { return io.gout + (trial(l) * n_times + t0 + 1) * at.n; }, at.n, steps, w.gout);
+      gather_steps(io.gout, n_times, t0 + 1, steps, at.n, w.gout);
       if (io.gx) std::memset(w.gx, 0, sizeof(T) * (steps + 1) * at.p * BL);
       if (!io.store) {
         load_inputs(t0, steps);
-        gather([&](int l) { return io.out + (trial(l) * n_times + t0) * at.n; }, at.n, steps, w.states);
+        gather_steps(io.out, n_times, t0, steps, at.n, w.states);
       }
       if (io.fix.width) {
         load_corrections(t0, steps);
-        gather_intervals(io.fix.prediction, t0, steps, w.prediction, at.n);
-        gather_intervals(io.fix.gprediction, t0, steps, w.gprediction, at.n);
+        gather_steps(io.fix.prediction, n_times - 1, t0, steps, at.n, w.prediction);
+        gather_steps(io.fix.gprediction, n_times - 1, t0, steps, at.n, w.gprediction);
       }
       T* records = io.store ? stored(int64_t(t0) * chunk.evaluations) : w.record;
       for (int j = steps - 1; j >= 0; j--) {
@@ -362,8 +338,8 @@ template <class S, int V> struct Block {
       field.collect(steps * chunk.evaluations, records, w.deltas, weight_gradient, w.sums, w.space);
       if (io.gx) write_input_gradient(t0, steps);
       if (io.fix.width) {
-        scatter_intervals(w.gkeep, t0, steps, io.fix.gkeep, io.fix.width);
-        scatter_intervals(w.ganchor, t0, steps, io.fix.ganchor, at.n);
+        scatter_steps(w.gkeep, io.fix.gkeep, n_times - 1, t0, steps, io.fix.width);
+        scatter_steps(w.ganchor, io.fix.ganchor, n_times - 1, t0, steps, at.n);
       }
     }
     field.collect_sums(w.sums, weight_gradient);

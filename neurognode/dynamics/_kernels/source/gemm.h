@@ -33,15 +33,22 @@ static void tile(int depth, const typename S::T* w, const typename S::T* in, typ
     }
 }
 
-template <class S, int V, bool ADD, int ROWS = TILE_ROWS - 1>
-INLINE void last_tile(int rows, int depth, const typename S::T* w, const typename S::T* in,
+template <class S, int V, bool ADD, int ROWS = TILE_ROWS>
+INLINE void any_tile(int rows, int depth, const typename S::T* w, const typename S::T* in,
                       typename S::T* out) {
   if constexpr (ROWS > 0) {
     if (rows == ROWS)
       tile<S, V, ROWS, ADD>(depth, w, in, out);
     else
-      last_tile<S, V, ADD, ROWS - 1>(rows, depth, w, in, out);
+      any_tile<S, V, ADD, ROWS - 1>(rows, depth, w, in, out);
   }
+}
+
+// Rows of the next panel when `left` remain: panels are about equal, as a panel of few rows would keep the processor
+// waiting for its own sums.
+inline int panel_rows(int left) {
+  const int panels = (left + TILE_ROWS - 1) / TILE_ROWS;
+  return (left + panels - 1) / panels;
 }
 
 // out (rows) = or += packed (rows, depth) times in (depth); `after(row, count)` runs while the tile is hot
@@ -49,26 +56,24 @@ template <class S, int V, bool ADD, class After>
 INLINE void multiply(int rows, int depth, const typename S::T* packed, const typename S::T* in,
                      typename S::T* out, After after) {
   constexpr int BL = S::lanes * V;
-  int m = 0;
-  for (; m + TILE_ROWS <= rows; m += TILE_ROWS) {
-    tile<S, V, TILE_ROWS, ADD>(depth, packed + m * depth, in, out + m * BL);
-    after(m, TILE_ROWS);
-  }
-  if (m < rows) {
-    last_tile<S, V, ADD>(rows - m, depth, packed + m * depth, in, out + m * BL);
-    after(m, rows - m);
+  for (int m = 0; m < rows;) {
+    const int r = panel_rows(rows - m);
+    any_tile<S, V, ADD>(r, depth, packed + m * depth, in, out + m * BL);
+    after(m, r);
+    m += r;
   }
 }
 
-// Panels of TILE_ROWS rows, depth by depth; strides let it read a matrix or its transpose.
+// Panels of rows, depth by depth; strides let it read a matrix or its transpose.
 template <class T>
 static void pack(int rows, int depth, const T* w, int row_stride, int column_stride, std::vector<T>& out) {
   out.resize(size_t(rows) * depth);
   T* o = out.data();
-  for (int m = 0; m < rows; m += TILE_ROWS) {
-    const int r = std::min(TILE_ROWS, rows - m);
+  for (int m = 0; m < rows;) {
+    const int r = panel_rows(rows - m);
     for (int k = 0; k < depth; k++)
       for (int i = 0; i < r; i++) *o++ = w[(m + i) * long(row_stride) + k * long(column_stride)];
+    m += r;
   }
 }
 

@@ -1,50 +1,8 @@
 // Weight gradients as products along the trials: deltas and inputs are turned so that the trials of some stages become
 // the depth of a product, which then runs as fast as any other. It pays where both sides are wide.
 #pragma once
-#include <utility>
-
 #include "gemm.h"
-
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define CAN_TURN 1
-#endif
-#endif
-#ifndef CAN_TURN
-#define CAN_TURN 0
-#endif
-
-#if CAN_TURN
-template <class S, int D, int... J>
-INLINE void exchange(typename S::V& a, typename S::V& b, std::integer_sequence<int, J...>) {
-  constexpr int L = S::lanes;
-  const typename S::V first = __builtin_shufflevector(a, b, (J & D ? L + J - D : J)...);
-  b = __builtin_shufflevector(a, b, (J & D ? L + J : J + D)...);
-  a = first;
-}
-
-template <class S, int D> INLINE void turn_from(typename S::V* rows) {
-  constexpr int L = S::lanes;
-  if constexpr (D < L) {
-#pragma GCC unroll 16
-    for (int i = 0; i < L; i++)
-      if (!(i & D)) exchange<S, D>(rows[i], rows[i + D], std::make_integer_sequence<int, L>{});
-    turn_from<S, 2 * D>(rows);
-  }
-}
-
-// `rows` (at most S::lanes) vectors become S::lanes rows; what lies beyond `rows` is zero
-template <class S>
-INLINE void turn(const typename S::T* from, long from_stride, int rows, typename S::T* to, long to_stride) {
-  constexpr int L = S::lanes;
-  typename S::V r[L];
-#pragma GCC unroll 16
-  for (int i = 0; i < L; i++) r[i] = i < rows ? S::load(from + i * from_stride) : S::all(0);
-  turn_from<S, 1>(r);
-#pragma GCC unroll 16
-  for (int i = 0; i < L; i++) S::store(to + i * to_stride, r[i]);
-}
-#endif
+#include "turn.h"
 
 template <class S, int V> struct Panels {
   using T = typename S::T;
@@ -70,7 +28,7 @@ template <class S, int V> struct Panels {
     T* turned = space + long(rows) * stages_together() * BL + L;
     for (int s0 = 0; s0 < stages; s0 += stages_together()) {
       const int together = std::min(stages_together(), stages - s0), depth = together * BL;
-      for (int m = 0; m < rows; m += TILE_ROWS) turn_deltas(rows, m, together, d + s0 * ds, ds, space);
+      for (int m = 0; m < rows; m += panel_rows(rows - m)) turn_deltas(rows, m, together, d + s0 * ds, ds, space);
       for (int c = 0; c < wanted; c += WIDTH) {
         const int wide = width(wanted - c);
         for (int s = 0; s < together; s++)
@@ -99,7 +57,7 @@ template <class S, int V> struct Panels {
 #if CAN_TURN
   // One panel of rows, trial by trial. What a store leaves beyond its row is overwritten by a later one.
   static void turn_deltas(int rows, int m, int together, const T* d, long ds, T* space) {
-    const int width = std::min(TILE_ROWS, rows - m);
+    const int width = panel_rows(rows - m);
     T* panel = space + long(m) * together * BL;
     for (int s = 0; s < together; s++)
       for (int v = 0; v < V; v++)
