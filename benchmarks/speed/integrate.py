@@ -148,6 +148,7 @@ def gradients(_: float) -> list[dict[str, Any]]:
 def length(_: float) -> list[dict[str, Any]]:
     """Cost and memory as the number of steps grows, with gradients."""
     rows = []
+    step_of(make(Shape(4, 50, 3, 32, 1)), "exponential_euler", checkpoint=True)()
     for bins in (50, 500, 5_000, 50_000, 100_000):
         data = make(Shape(4, bins, 3, 32, 1))
         step = step_of(data, "exponential_euler", checkpoint=True)
