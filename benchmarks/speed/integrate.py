@@ -207,7 +207,8 @@ def threads(seconds: float) -> list[dict[str, Any]]:
             step = step_of(data, method)
             times = interleave({"1": on(1, step), "2": on(2, step)}, seconds, most=60)
             rows.append({"shape": name, "method": method, "wall_ms_1": times["1"].wall, "wall_ms_2": times["2"].wall,
-                         "speedup": times["1"].wall / times["2"].wall})  # fmt: skip
+                         "speedup": times["1"].wall / times["2"].wall,
+                         "cpu_ms_1": times["1"].cpu, "cpu_ms_2": times["2"].cpu})  # fmt: skip
             _show(rows[-1:])
     torch.set_num_threads(1)
     return rows

@@ -99,6 +99,8 @@ def test_every_problem(kernel, dtype, problem, method):
         ({"hidden": (16,)}, 4, 50, "cpu"),
         ({"hidden": (512,) * 4}, 4, 50, "cpu"),
         ({"hidden": (512,) * 4}, 4, 3, "plain"),
+        ({"hidden": (512,) * 4}, 1000, 3, "cpu"),
+        ({"hidden": (512,) * 4}, 1, 500, "sweep"),
         ({"hidden": (16,), "activation": "sigmoid"}, 4, 50, "sweep"),
         ({"hidden": (64,), "activation": "sigmoid"}, 1000, 50, "plain"),
         ({"hidden": (16,), "layer_norm": True}, 4, 50, "plain"),

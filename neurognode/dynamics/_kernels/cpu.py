@@ -21,7 +21,8 @@ ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
 METHODS = ("euler", "exponential_euler", "rk4", "midpoint")
 _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
-_FEW_EVALUATIONS, _MANY_WEIGHTS = 8, 200_000
+_FEW_TRIALS, _FEW_EVALUATIONS, _MANY_WEIGHTS = 3, 128, 200_000
+"""Evaluations are those of all trials together: packing many weights costs as much as some of them."""
 _STORE_LIMIT = 1 << 20
 """Bytes of activations kept for the backward pass; beyond, they are computed again."""
 _THREAD_WORK = 2e6
@@ -66,8 +67,9 @@ def available(dtype: torch.dtype) -> str | None:
 
 
 def pays(problem: Problem) -> bool:
-    """Say whether it is expected to be faster: not where few evaluations go through very many weights."""
-    if problem.evaluations >= _FEW_EVALUATIONS:
+    """Say whether it is expected to be faster: not where a few evaluations go through very many weights."""
+    trials = problem.h0.shape[-2]
+    if trials >= _FEW_TRIALS and trials * problem.evaluations >= _FEW_EVALUATIONS:
         return True
     weights = sum(p.numel() for p in problem.field.parameters()) // (problem.field.members or 1)
     return weights <= _MANY_WEIGHTS
