@@ -21,7 +21,7 @@ ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
 METHODS = ("euler", "exponential_euler", "rk4", "midpoint")
 _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
-_FEW_TRIALS, _FEW_EVALUATIONS, _MANY_WEIGHTS = 3, 128, 200_000
+_FEW_TRIALS, _FEW_EVALUATIONS, _MANY_WEIGHTS = 3, 128, (200_000, 500_000)
 """Evaluations are those of all trials together: packing many weights costs as much as some of them."""
 _STORE_LIMIT = 1 << 20
 """Bytes of activations kept for the backward pass; beyond, they are computed again."""
@@ -72,7 +72,7 @@ def pays(problem: Problem) -> bool:
     if trials >= _FEW_TRIALS and trials * problem.evaluations >= _FEW_EVALUATIONS:
         return True
     weights = sum(p.numel() for p in problem.field.parameters()) // (problem.field.members or 1)
-    return weights <= _MANY_WEIGHTS
+    return weights <= _MANY_WEIGHTS[0 if problem.evaluations < 8 else 1]
 
 
 def run(problem: Problem) -> Tensor:
