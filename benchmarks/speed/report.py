@@ -118,7 +118,7 @@ def simple(section: str) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.2g}" if isinstance(value, float) and abs(value) < 10 else f"{value:.0f}" if isinstance(
+    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 10 else f"{value:.0f}" if isinstance(
         value, float
     ) else str(value)  # fmt: skip
 
@@ -174,10 +174,10 @@ PARTS = {
 def main() -> None:
     text = PAGE.read_text()
     for name, make in PARTS.items():
-        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         assert re.search(pattern, text, flags=re.S), f"docs/integration.md has no place for {name}"
         made = make()
-        text = re.sub(pattern, lambda m, made=made: m[1] + made + m[2], text, flags=re.S)
+        text = re.sub(pattern, lambda m, made=made: m[1] + made + "\n" + m[2], text, flags=re.S)
     PAGE.write_text(text)
     convergence_figure()
 
