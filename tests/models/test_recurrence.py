@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from neurognode.models.draws import Draw, Dropout, marks_like, normal_like, played, recorded
-from neurognode.models.encoders.recurrence import gru
+from neurognode.models.encoders.recurrence import fused, gru
 
 
 def layer(bidirectional: bool, layers: int, seed: int = 0) -> torch.nn.GRU:
@@ -26,12 +25,8 @@ def test_states_and_gradients_are_those_of_torch(
     reference = layer(bidirectional, layers)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(4, 9, 5, dtype=torch.float64, generator=generator, requires_grad=True)
-    if lengths is None:
-        wanted = reference(x)[0]
-    else:
-        packed = pack_padded_sequence(x, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
-        wanted = pad_packed_sequence(reference(packed)[0], batch_first=True, total_length=9)[0]
-    found = gru(reference, x, None if lengths is None else torch.tensor(lengths))
+    ends = None if lengths is None else torch.tensor(lengths)
+    wanted, found = fused(reference, x, ends), gru(reference, x, ends)
     assert torch.allclose(found, wanted, atol=1e-13)
     weight = torch.randn(wanted.shape, dtype=torch.float64, generator=generator)
     parts = [x, *reference.parameters()]
