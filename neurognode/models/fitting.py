@@ -138,6 +138,8 @@ def can_fit_together(models: Sequence[LatentDynamics], recording: Any) -> bool:
         return False
     if first.encoder not in ("gru", "causal_gru") or (first.encoder_options or {}).get("layers", 1) > 1:
         return False
+    if first.likelihood != "auto" and first.likelihood not in registry.BUILTINS["likelihoods"]:
+        return False
     kind = registry.resolve("dynamics", first.dynamics)
     plain = issubclass(kind, GNODE) and not first.prune and first.max_seconds is None
     return plain and first.precision == "32-true"
