@@ -75,7 +75,8 @@ class Ranking:
     def winner(self) -> str | None:
         """The best mechanism, if it is as good as the free field and better than those of all other hypotheses.
 
-        Better: the interval of the paired difference lies above zero.
+        Better: the interval of the paired difference lies above zero. It forecasts best, which is not yet to be
+        right: a ring also holds the states of two wells. Read it beside the portrait.
         """
         first, *others = self.mechanisms or [""]
         rivals = [name for name in others if MECHANISMS[name] != MECHANISMS[first]]
