@@ -11,7 +11,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from neurognode.dynamics._kernels import compiler
-from neurognode.dynamics._kernels.parameters import Parameters, reason_against
+from neurognode.dynamics._kernels.parameters import (
+    WEIGHTS_PER_EVALUATION,
+    Parameters,
+    reason_against,
+    weights_of,
+)
 from neurognode.dynamics._kernels.workspace import Lease
 from neurognode.dynamics.base import VectorField
 from neurognode.dynamics.gnode import GNODE
@@ -21,7 +26,7 @@ ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
 METHODS = ("euler", "exponential_euler", "rk4", "midpoint")
 _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
-_FEW_TRIALS, _FEW_EVALUATIONS, _MANY_WEIGHTS = 3, 128, (200_000, 500_000)
+_FEW_TRIALS, _FEW_EVALUATIONS, _MANY_WEIGHTS = 3, 128, 500_000
 """Evaluations are those of all trials together: packing many weights costs as much as some of them."""
 _STORE_LIMIT = 1 << 20
 """Bytes of activations kept for the backward pass; beyond, they are computed again."""
@@ -71,8 +76,8 @@ def pays(problem: Problem) -> bool:
     trials = problem.h0.shape[-2]
     if trials >= _FEW_TRIALS and trials * problem.evaluations >= _FEW_EVALUATIONS:
         return True
-    weights = sum(p.numel() for p in problem.field.parameters()) // (problem.field.members or 1)
-    return weights <= _MANY_WEIGHTS[0 if problem.evaluations < 8 else 1]
+    weights = weights_of(problem.field)
+    return weights <= _MANY_WEIGHTS and weights <= WEIGHTS_PER_EVALUATION * problem.evaluations
 
 
 def run(problem: Problem) -> Tensor:

@@ -10,6 +10,14 @@ from torch import Tensor
 from neurognode.dynamics.base import GatedField, VectorField
 from neurognode.dynamics.gnode import GNODE
 
+WEIGHTS_PER_EVALUATION = 20_000
+"""With more weights than this for every evaluation along a trajectory, preparing them costs more than it saves."""
+
+
+def weights_of(field: VectorField) -> int:
+    """Number of weights of one member."""
+    return sum(p.numel() for p in field.parameters()) // (field.members or 1)
+
 
 def reason_against(
     field: VectorField,

@@ -14,7 +14,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from neurognode.dynamics._kernels.gated import Evaluation, Weights
-from neurognode.dynamics._kernels.parameters import Parameters, reason_against
+from neurognode.dynamics._kernels.parameters import (
+    WEIGHTS_PER_EVALUATION,
+    Parameters,
+    reason_against,
+    weights_of,
+)
 from neurognode.dynamics.activations import ACTIVATIONS
 from neurognode.dynamics.base import VectorField
 from neurognode.dynamics.methods import METHODS
@@ -39,7 +44,7 @@ def pays(problem: Problem) -> bool:
     """Say whether it is expected to be faster than the plain version: where single operations are small."""
     if problem.h0.device.type != "cpu" or problem.checkpoint:
         return True
-    if problem.evaluations < _FEW:
+    if problem.evaluations < _FEW or weights_of(problem.field) > WEIGHTS_PER_EVALUATION * problem.evaluations:
         return False
     field: Any = problem.field
     nets = [net for net in (field.drift_net, field.gate_net) if net is not None]
