@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     scale = QUICK if given.quick else FULL if given.full else STANDARD
-    store = Store(given.out / "results" / scale.name, scale)
+    results = given.out / "results"
+    instead = None if scale is QUICK else Store(results / QUICK.name, QUICK)
+    store = Store(results / scale.name, scale, instead)
     for name in [] if given.report_only else given.only or PARTS:
         wanted = [c for c in PARTS[name].cells(store, scale) if given.match in "/".join(map(str, c[0]))]
         store.compute(name, wanted)

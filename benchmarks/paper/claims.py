@@ -18,12 +18,19 @@ YES, NO, PART, NOT_RUN = "reproduced", "**not reproduced**", "in part", "not run
 def claims(store: Store, scale: Scale) -> list[Verdict]:
     """Rows (number, claim, verdict, numbers)."""
     by_part = (_exact, _gating, _initialisation, _attractors, lambda s: _expressivity(s, scale), _real)
-    rows = [row for part in by_part for row in part(store)]
+    rows = []
+    for part in by_part:
+        store.short = False
+        for number, claim, verdict, numbers in part(store):
+            rows.append(
+                (number, claim, verdict + (" †" if store.short and verdict != NOT_RUN else ""), numbers)
+            )
+            store.short = False
     return sorted(rows, key=lambda row: int("".join(itertools.takewhile(str.isdigit, row[0][1:]))))
 
 
 def _exact(store: Store) -> Iterator[Verdict]:
-    found = store.read("exactness", "all")
+    found = store.shown("exactness", "all")
     if found is None:
         yield (
             "C1-C5",
@@ -60,7 +67,7 @@ def _exact(store: Store) -> Iterator[Verdict]:
 
 
 def _mse(store: Store, task: str, model: str) -> np.ndarray | None:
-    found = store.read("trainability", task, model)
+    found = store.shown("trainability", task, model)
     return None if found is None else np.asarray(found["mse"])
 
 
@@ -76,7 +83,7 @@ def _gating(store: Store) -> Iterator[Verdict]:
             f"gnODE {one.mean():.4f} : nODE {two.mean():.4f}; mGRU {three.mean():.4f} : RNN {four.mean():.4f}"
         )
         yield ("C6", text, YES if all(better) else PART if any(better) else NO, numbers)
-    fixed = {m: store.read("trainability", "fixed_3bit", m) for m in ("mGRU", "gnODE", "gnODE, deep gate")}
+    fixed = {m: store.shown("trainability", "fixed_3bit", m) for m in ("mGRU", "gnODE", "gnODE, deep gate")}
     known = {m: float(np.mean(f["r2"])) for m, f in fixed.items() if f}
     numbers = ", ".join(f"{m} R² {v:.3f}" for m, v in known.items())
     verdict = NOT_RUN if not known else YES if max(known.values()) >= 0.95 else NO
@@ -98,7 +105,7 @@ def _initialisation(store: Store) -> Iterator[Verdict]:
     rows = []
     for task, setting in initialisation_settings(store):
         plain, critical = (
-            store.read("initialisation", task, setting, i) for i in ("glorot", "critical_closed")
+            store.shown("initialisation", task, setting, i) for i in ("glorot", "critical_closed")
         )
         if plain and critical:
             a, b = float(np.median(critical["mse"])), float(np.median(plain["mse"]))
@@ -120,7 +127,7 @@ def initialisation_settings(store: Store) -> list[tuple[str, str]]:
 
 
 def _attractors(store: Store) -> Iterator[Verdict]:
-    found = {t: store.read("attractors", t) for t in ("square", "rectangle", "disk", "ring", "fixed_2bit")}
+    found = {t: store.shown("attractors", t) for t in ("square", "rectangle", "disk", "ring", "fixed_2bit")}
     if any(f is None for f in found.values()):
         yield ("C10-C13", "the sets that two-latent gnODEs remember", NOT_RUN, "")
         return
@@ -236,7 +243,7 @@ def _expressivity(store: Store, scale: Scale) -> Iterator[Verdict]:
         for d in depths:
             for n in scale.latent_dims:
                 one, two = (
-                    store.read("expressivity", f"length {a}", f"{m} depth {d}", f"N {n}")
+                    store.shown("expressivity", f"length {a}", f"{m} depth {d}", f"N {n}")
                     for m in ("gnODE", "nODE")
                 )
                 if one and two:
@@ -260,24 +267,23 @@ def shown(found: tuple[float, float, float]) -> str:
 def critical_dims(store: Store, scale: Scale) -> dict[tuple[float, str, int], tuple[float, float, float]]:
     """(length, model, depth) -> smallest number of latents that suffices."""
     found = {}
-    for a in scale.lengths:
-        for model in ("nODE", "gnODE"):
-            for depth in scale.depths:
-                errors = {}
-                for n in scale.latent_dims:
-                    cell = store.read("expressivity", f"length {a}", f"{model} depth {depth}", f"N {n}")
-                    if cell:
-                        errors[n] = cell["nmse"]
-                if errors:
-                    found[a, model, depth] = expressivity.critical_dim(errors)
+    for a, model, depth in itertools.product(scale.lengths, ("nODE", "gnODE"), scale.depths):
+        key = ("expressivity", f"length {a}", f"{model} depth {depth}")
+        own = any(store.read(*key, f"N {n}") for n in scale.latent_dims)
+        look = store.read if own else store.shown
+        cells = {n: look(*key, f"N {n}") for n in scale.latent_dims}
+        errors = {n: cell["nmse"] for n, cell in cells.items() if cell}
+        if errors:
+            found[a, model, depth] = expressivity.critical_dim(errors)
     return found
 
 
 def _real(store: Store) -> Iterator[Verdict]:
     rows = []
     drops = [f"characters, {share}% dropped" for share in (0, 30, 50, 70)]
-    for task in (*drops, "digits, takes", "digits, speaker george", "walker"):
-        one, two = (store.read("real_world", task, m) for m in ("gnODE", "nODE"))
+    keys = [("real_world", task) for task in (*drops, "digits, takes", "digits, speaker george")]
+    for *where, task in [*keys, ("walker",)]:
+        one, two = (store.shown(*where, task, m) for m in ("gnODE", "nODE"))
         if one and two:
             key = "accuracy" if "accuracy" in one else "squared_error"
             a, b = float(np.mean(one[key])), float(np.mean(two[key]))

@@ -51,7 +51,7 @@ def cells(store: Store, scale: Scale) -> list[Cell]:
         print("   real-world tasks skipped: set NEUROGNODE_DATA to the folder that holds the data sets")
         return []
     models = ("gnODE", "nODE", "mGRU") if scale.name == "quick" else tuple(MODELS)
-    found: list[Cell] = [(("real_world", "walker", m), partial(walker, m, scale)) for m in models]
+    found: list[Cell] = [(("walker", m), partial(walker, m, scale)) for m in models]
     for model in models:
         for dropped in (0.0, 0.3, 0.5, 0.7):
             key = ("real_world", f"characters, {dropped:.0%} dropped", model)

@@ -25,15 +25,16 @@ Errors are standard errors of the mean over seeds, five unless a table says othe
 `make paper` is the one command (`make paper QUICK=1` for ten minutes, `make paper FULL=1` for the grids of learning
 rates and decays): the experiments are no part of the installed package, they need this repository. Every number is a
 cell, a JSON file under `results/`; a run goes on where it stopped, `ONLY=attractors` runs one part, and several
-processes may share the work.
+processes may share the work.{short}
 """
+SHORT = " Where this size has no result yet, the short version stands in, marked †: fewer steps, two seeds or one."
 COMMANDS = {"quick": "make paper QUICK=1", "standard": "make paper", "full": "make paper FULL=1"}
 
 
 def write(store: Store, scale: Scale, out: Path) -> None:
     """Write `README.md` and the figures of whatever has been computed."""
     parts = [
-        HEAD.format(command=COMMANDS[scale.name]),
+        HEAD.format(command=COMMANDS[scale.name], short=SHORT if store.instead else ""),
         _claims(store, scale),
         _trainability(store, scale, out),
     ]
@@ -59,14 +60,15 @@ def _trainability(store: Store, scale: Scale, out: Path) -> str:
     for task in (*trainability.DIMS, "square, equal parameters"):
         rows = []
         for model in MODELS:
-            found = store.read("trainability", task, model)
+            found = store.shown("trainability", task, model)
             if found:
                 setting = f"{found['learning_rate']:g}, {found['weight_decay']:g}"
-                rows.append([model, str(found["latent_dim"]), str(found["n_parameters"]), mean_error(found["mse"]),
-                             mean_error(found["r2"], 3), setting, f"{found['cpu_seconds']:.0f}"])  # fmt: skip
+                row = [model + dagger(found), str(found["latent_dim"]), str(found["n_parameters"])]
+                row += [mean_error(found["mse"]), mean_error(found["r2"], 3), setting, str(len(found["mse"]))]
+                rows.append([*row, f"{found['cpu_seconds']:.0f}"])
                 curves.setdefault(task, {})[model] = found["history"]
         if rows:
-            head = ["model", "N", "parameters", "test MSE", "R²", "learning rate, decay", "CPU s"]
+            head = ["model", "N", "parameters", "test MSE", "R²", "learning rate, decay", "seeds", "CPU s"]
             text += f"\n**{task}** ({scale.n_train} trials to learn from, {scale.steps} steps)\n\n" + table(
                 head, rows
             )
@@ -98,9 +100,9 @@ COLOURS = dict(zip(MODELS, ("#9ca3af", "#f59e0b", "#10b981", "#8b5cf6", "#ef4444
 def _initialisation(store: Store, out: Path) -> str:
     rows, drawn = [], []
     for task, setting in claims.initialisation_settings(store):
-        plain, critical = (store.read("initialisation", task, setting, i) for i in initialisation.INITS)
+        plain, critical = (store.shown("initialisation", task, setting, i) for i in initialisation.INITS)
         if plain and critical:
-            rows.append([task, setting, mean_error(critical["mse"]), mean_error(plain["mse"])])
+            rows.append([task, setting, _spread(critical["mse"]), _spread(plain["mse"])])
             drawn.append((f"{task}\n{setting}", critical["curve"], plain["curve"]))
     if not rows:
         return ""
@@ -120,18 +122,22 @@ def _initialisation(store: Store, out: Path) -> str:
     return (
         f"## Initialisation\n\nNeural ODEs without a gate after {initialisation.STEPS} steps at one learning rate; the "
         "critical initialisation is the closed form.\n\n"
-        + table(["task", "flow", "test MSE, critical", "test MSE, default"], rows)
+        + table(["task", "flow", "test MSE, critical: median (range)", "default"], rows)
         + "\n![Validation error over steps](initialisation.svg)\n"
     )
+
+
+def _spread(values: list[float]) -> str:
+    return f"{np.median(values):.4f} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _attractors(store: Store, out: Path) -> str:
     rows, drawn = [], {}
     for task in ("square", "rectangle", "disk", "ring", "fixed_2bit", "variable_3bit", "fixed_3bit"):
-        found = store.read("attractors", task)
+        found = store.shown("attractors", task)
         if found is None:
             continue
-        row = [task, mean_error(found["mse"], 5), mean_error(found["r2"])]
+        row = [task + dagger(found), mean_error(found["mse"], 5), mean_error(found["r2"])]
         if "members" in found:
             drawn[task] = found["members"][found["best"]]
             row += _measured(found["members"])
@@ -200,7 +206,7 @@ def _expressivity(store: Store, scale: Scale, out: Path) -> str:
         for model, style in (("nODE", "--"), ("gnODE", "-")):
             for depth in scale.depths:
                 cells = {
-                    n: store.read("expressivity", f"length {a}", f"{model} depth {depth}", f"N {n}")
+                    n: store.shown("expressivity", f"length {a}", f"{model} depth {depth}", f"N {n}")
                     for n in scale.latent_dims
                 }
                 known = {n: np.median(c["nmse"]) for n, c in cells.items() if c}
@@ -232,28 +238,33 @@ def _expressivity(store: Store, scale: Scale, out: Path) -> str:
 
 def _real(store: Store) -> str:
     rows = []
-    names = [
-        *(f"characters, {d:.0%} dropped" for d in (0, 0.3, 0.5, 0.7)),
-        "digits, takes",
-        "digits, speaker george",
-        "walker",
-    ]
-    for task in names:
+    names = [f"characters, {d:.0%} dropped" for d in (0, 0.3, 0.5, 0.7)]
+    for task in [*names, "digits, takes", "digits, speaker george"]:
         for model in real_world.MODELS:
-            found = store.read("real_world", task, model)
-            if found and "accuracy" in found:
-                rows.append([task, model, mean_error([100 * a for a in found["accuracy"]], 2) + " %"])
-            elif found:
-                text = mean_error(found["squared_error"], 3)
-                if len(found["squared_error"]) > 1:
-                    text += f" (mean of the seeds' predictions: {found['squared_error_of_mean']:.3f})"
-                rows.append([task, model, f"{text}, {found['n_weights']} weights"])
+            found = store.shown("real_world", task, model)
+            if found:
+                accuracy = mean_error([100 * a for a in found["accuracy"]], 2)
+                rows.append([task, model + dagger(found), f"{accuracy} %", str(len(found["accuracy"]))])
+    for model in real_world.MODELS:
+        found = store.shown("walker", model)
+        if found:
+            error = f"{mean_error(found['squared_error'], 3)} ({found['n_weights']} weights)"
+            rows.append(
+                ["walker, squared error", model + dagger(found), error, str(len(found["squared_error"]))]
+            )
     if not rows:
         return ""
     published = "; ".join(f"{k}: {v}" for k, v in real_world.PUBLISHED.items())
-    return f"## Real-world tasks\n\nPublished elsewhere: {published}.\n\n" + table(
-        ["task", "model", "test"], rows
+    text = f"## Real-world tasks\n\nPublished elsewhere: {published}. There is no Neural CDE and no ODE-LSTM among the "
+    text += (
+        "models here. Elapsed time enters fields as time; GRU and LSTM get it as one more input (walker).\n\n"
     )
+    return text + table(["task", "model", "test", "seeds"], rows)
+
+
+def dagger(found: dict) -> str:
+    """Mark of a result that comes from the short version."""
+    return " †" if found.get("short") else ""
 
 
 def _settings(scale: Scale) -> str:

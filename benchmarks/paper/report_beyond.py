@@ -15,7 +15,7 @@ from benchmarks.paper.store import Store
 
 def spikes(store: Store, out: Path) -> str:
     """The sets that `LatentGNODE` finds in spikes of the trained networks."""
-    found = {task: store.read("spikes", task) for task in TASKS}
+    found = {task: store.shown("spikes", task) for task in TASKS}
     known = {task: f for task, f in found.items() if f}
     if not known:
         return ""
@@ -51,9 +51,9 @@ def spikes(store: Store, out: Path) -> str:
 
 def beyond(store: Store, out: Path) -> str:
     """Pruning, equations and proofs."""
-    cells = {c: store.read("beyond", "recording", c) for c in CIRCUITS}
+    cells = {c: store.shown("beyond", "recording", c) for c in CIRCUITS}
     circuits = {c: f for c, f in cells.items() if f}
-    tasks = {t: f for t in TASK_NETWORKS for f in [store.read("beyond", "task network", t)] if f}
+    tasks = {t: f for t in TASK_NETWORKS for f in [store.shown("beyond", "task network", t)] if f}
     parts = [
         _pruning(circuits, out) if circuits else "",
         _equations(circuits | tasks),

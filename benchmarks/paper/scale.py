@@ -42,7 +42,8 @@ DEPENDS = {
     "initialisation": ("name", "seeds", "n_train", "n_validation", "n_test"),
     "attractors": ("name", "seeds", "attractor_steps", "attractor_trials", "n_test"),
     "expressivity": ("name", "seeds", "expressivity_steps"),
-    "real_world": ("name", "seeds", "real_steps", "walker_steps", "walker_seeds"),
+    "real_world": ("name", "seeds", "real_steps"),
+    "walker": ("name", "walker_steps", "walker_seeds"),
     "beyond": ("name", "beyond_steps"),
     "spikes": ("name", "beyond_steps", "attractor_steps"),
 }

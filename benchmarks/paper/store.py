@@ -23,10 +23,13 @@ class Store:
     folder : path
     scale : Scale
         Its settings are written into every cell; a cell made with other settings is computed again.
+    instead : Store, optional
+        A smaller run that stands in, in tables, for what has not been computed.
     """
 
-    def __init__(self, folder: Path, scale: Scale) -> None:
-        self.folder, self.scale = Path(folder), scale
+    def __init__(self, folder: Path, scale: Scale, instead: Store | None = None) -> None:
+        self.folder, self.scale, self.instead = Path(folder), scale, instead
+        self.short = False
 
     def path(self, *key: object) -> Path:
         """File of a cell."""
@@ -59,7 +62,17 @@ class Store:
     def read(self, *key: object) -> dict[str, Any] | None:
         """Result of a cell, or None if it was not computed with these settings."""
         path = self.path(*key)
-        if not path.exists():
-            return None
-        found = json.loads(path.read_text())
-        return found if found.get("settings") == self.scale.settings(str(key[0])) else None
+        if path.exists():
+            found = json.loads(path.read_text())
+            if found.get("settings") == self.scale.settings(str(key[0])):
+                return found
+        return None
+
+    def shown(self, *key: object) -> dict[str, Any] | None:
+        """Result for the tables: of the smaller run where this one has none, with ``short`` set and remembered."""
+        found = self.read(*key)
+        if found is None and self.instead is not None:
+            found = self.instead.read(*key)
+            if found is not None:
+                found["short"] = self.short = True
+        return found
