@@ -116,7 +116,7 @@ def _initialisation(store: Store) -> Iterator[Verdict]:
     numbers = "; ".join(f"{task}, {setting}: {a:.4f} : {b:.4f}" for task, setting, a, b in rows)
     good = [a < b for _, _, a, b in rows]
     deepest = [a < b for _, setting, a, b in rows if setting.split(", ")[1].startswith("6")]
-    verdict = NO if not any(good) else YES if all(deepest) else PART
+    verdict = NO if not any(good) else YES if deepest and all(deepest) else PART
     yield ("C8", text, verdict, f"median of seeds, critical : glorot: {numbers}")
 
 
