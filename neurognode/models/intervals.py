@@ -54,7 +54,7 @@ def bounds(drawn: xr.DataArray, dim: str, level: float) -> xr.DataArray:
     --------
     >>> import numpy as np, xarray as xr
     >>> from neurognode.models.intervals import bounds
-    >>> bounds(xr.DataArray(np.arange(101.0), dims="sample"), "sample", 0.9).values.tolist()
+    >>> bounds(xr.DataArray(np.arange(101.0), dims="sample"), "sample", 0.9).values.round(6).tolist()
     [5.0, 95.0]
     """
     if not 0 < level < 1:

@@ -82,7 +82,7 @@ class Plane:
         >>> import numpy as np
         >>> from neurognode.plot import Plane
         >>> plane = Plane.of_readout(np.array([[2.0, 0.0], [1.0, 1.0]]), np.array([0.0, 3.0]))
-        >>> plane.project(np.array([1.0, 1.0])).tolist(), plane.lift(np.array([2.0, 5.0])).round(9).tolist()
+        >>> plane.project(np.ones(2)).round(9).tolist(), plane.lift(np.array([2.0, 5.0])).round(9).tolist()
         ([2.0, 5.0], [1.0, 1.0])
         """
         weight, bias = np.asarray(weight, float), np.asarray(bias, float)

@@ -160,10 +160,13 @@ def test_the_end_of_a_trial_is_forecast_by_the_field():
 
     class Known:
         input_names_: tuple = ()
-        method, substeps, mean_, active_ = "rk4", 1, np.zeros(30), np.ones(30, bool)
+        mean_, active_ = np.zeros(30), np.ones(30, bool)
         field_ = recording.circuit.field.float()
 
         class network_:
+            class path:
+                method, substeps = "rk4", 1
+
             class likelihood:
                 @staticmethod
                 def expected(location):
