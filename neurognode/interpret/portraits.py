@@ -226,10 +226,9 @@ def _lines(picture: Portrait) -> list[str]:
     )
     if np.isfinite(roll.switching):
         lines.append(f"  noise moves {roll.switching:.0%} of end points elsewhere within a trial")
-    lines.append(
-        f"  slow set: {slow.topology.name}, dimension {slow.dimension}, rates {slow.tangent_rate:.2g} /s along and "
-        f"{slow.normal_rate:.2g} /s across"
-    )
+    across = f" and {slow.normal_rate:.2g} /s across" if np.isfinite(slow.normal_rate) else ""
+    along = f", {slow.tangent_rate:.2g} /s along" if np.isfinite(slow.tangent_rate) else ""
+    lines.append(f"  slow set: {slow.topology.name}, dimension {slow.dimension}{along}{across}")
     for i in np.flatnonzero(fixed.isolated)[:12]:
         place = "" if fixed.inside[i] else " (outside the data)"
         rate = fixed.eigenvalues[i, 0].real
