@@ -23,6 +23,7 @@ _NAMES = {
     "compare": "neurognode.hypotheses",
     "portrait": "neurognode.interpret",
     "load_run": "neurognode.runs",
+    "RecordingError": "neurognode.errors",
 }
 _ROOMS = (
     "datasets", "dynamics", "errors", "evaluation", "export", "hypotheses", "interpret", "loaders", "metrics",

@@ -42,13 +42,13 @@ print(recording)
 
 # %%
 runs = recording.align("start_time", window=(1.5, 65.0), bin_size="native", behavior=["heading"])
-heading = runs["behavior"].sel(covariate="heading").values  # (run, time), radians, unwrapped
+heading = runs["behavior"].sel(covariate="heading").values  # (run, time), radians, from -pi to pi
 windows = recording.chop(4.0, bin_size="native", within="trials", behavior=["heading"])
 print(dict(windows.sizes))
 
 # %% [markdown]
 # ## Fit
-# Three latents, five members that differ in their seed. `auto` takes a Gaussian likelihood for calcium.
+# Three latents, three members that differ in their seed. `auto` takes a Gaussian likelihood for calcium.
 
 # %%
 model = ng.LatentGNODE(latent_dim=3, max_steps=STEPS, progress=False, random_state=0)
@@ -72,8 +72,9 @@ for number, run in enumerate(followed, start=1):
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 phase = np.unwrap(ng.evaluation.ring_phase(latents), axis=1)
 axes[0].plot(runs["time"], phase[1] - phase[1, 0], label="phase of the latents")
-turned = heading[1] - heading[1, np.isfinite(heading[1])][0]
-axes[0].plot(runs["time"], np.sign(followed[1]["r"]) * turned, label="heading")
+known = np.isfinite(heading[1])
+turned = np.unwrap(heading[1, known])
+axes[0].plot(runs["time"][known], np.sign(followed[1]["r"]) * (turned - turned[0]), label="heading")
 axes[0].set(xlabel="time (s)", ylabel="turned (rad)", title="second run")
 axes[0].legend(frameon=False)
 ng.plot.trajectories(latents, ax=axes[1])
