@@ -11,12 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from neurognode.dynamics._kernels import compiler
-from neurognode.dynamics._kernels.parameters import (
-    WEIGHTS_PER_EVALUATION,
-    Parameters,
-    reason_against,
-    weights_of,
-)
+from neurognode.dynamics._kernels.parameters import Parameters, reason_against, weights_of
 from neurognode.dynamics._kernels.workspace import Lease
 from neurognode.dynamics.base import VectorField
 from neurognode.dynamics.gnode import GNODE
@@ -26,7 +21,7 @@ ACTIVATIONS = ("tanh", "relu", "silu", "softplus", "gelu")
 METHODS = ("euler", "exponential_euler", "rk4", "midpoint")
 _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
-_FEW_TRIALS, _FEW_EVALUATIONS, _MANY_WEIGHTS = 3, 128, 500_000
+_FEW_TRIALS, _FEW_EVALUATIONS, _MANY_WEIGHTS, _WEIGHTS_PER_EVALUATION = 3, 128, 500_000, 45_000
 """Evaluations are those of all trials together: packing many weights costs as much as some of them."""
 _STORE_LIMIT = 1 << 20
 """Bytes of activations kept for the backward pass; beyond, they are computed again."""
@@ -76,8 +71,8 @@ def pays(problem: Problem) -> bool:
     trials = problem.h0.shape[-2]
     if trials >= _FEW_TRIALS and trials * problem.evaluations >= _FEW_EVALUATIONS:
         return True
-    weights = weights_of(problem.field)
-    return weights <= _MANY_WEIGHTS and weights <= WEIGHTS_PER_EVALUATION * problem.evaluations
+    weights = weights_of(problem.field)  # type: ignore[arg-type]
+    return weights <= _MANY_WEIGHTS and weights <= _WEIGHTS_PER_EVALUATION * problem.evaluations
 
 
 def run(problem: Problem) -> Tensor:

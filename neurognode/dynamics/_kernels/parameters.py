@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -10,13 +11,12 @@ from torch import Tensor
 from neurognode.dynamics.base import GatedField, VectorField
 from neurognode.dynamics.gnode import GNODE
 
-WEIGHTS_PER_EVALUATION = 20_000
-"""With more weights than this for every evaluation along a trajectory, preparing them costs more than it saves."""
 
-
-def weights_of(field: VectorField) -> int:
-    """Number of weights of one member."""
-    return sum(p.numel() for p in field.parameters()) // (field.members or 1)
+def weights_of(field: GNODE) -> int:
+    """Number of entries of the matrices of one member, without those of the input."""
+    nets = [net for net in (field.drift_net, field.gate_net) if net is not None]
+    chains = [(field.latent_dim, *net.hidden, field.latent_dim) for net in nets]
+    return sum(a * b for chain in chains for a, b in itertools.pairwise(chain))
 
 
 def reason_against(

@@ -14,18 +14,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from neurognode.dynamics._kernels.gated import Evaluation, Weights
-from neurognode.dynamics._kernels.parameters import (
-    WEIGHTS_PER_EVALUATION,
-    Parameters,
-    reason_against,
-    weights_of,
-)
+from neurognode.dynamics._kernels.parameters import Parameters, reason_against, weights_of
 from neurognode.dynamics.activations import ACTIVATIONS
 from neurognode.dynamics.base import VectorField
 from neurognode.dynamics.methods import METHODS
 from neurognode.dynamics.problem import Problem
 
-_FEW = 8
+_FEW, _WEIGHTS_PER_EVALUATION = 8, 180_000
 _SMALL = 1 << 14
 """Activations of one step up to which the cost of calling torch outweighs the arithmetic."""
 
@@ -44,9 +39,9 @@ def pays(problem: Problem) -> bool:
     """Say whether it is expected to be faster than the plain version: where single operations are small."""
     if problem.h0.device.type != "cpu" or problem.checkpoint:
         return True
-    if problem.evaluations < _FEW or weights_of(problem.field) > WEIGHTS_PER_EVALUATION * problem.evaluations:
-        return False
     field: Any = problem.field
+    if problem.evaluations < _FEW or weights_of(field) > _WEIGHTS_PER_EVALUATION * problem.evaluations:
+        return False
     nets = [net for net in (field.drift_net, field.gate_net) if net is not None]
     widest = sum(weight.shape[-2] for net in nets for weight in net.weights)
     return widest * problem.h0.shape[:-1].numel() <= _SMALL
