@@ -67,6 +67,7 @@ def fit(
     split_by: Annotated[str | None, typer.Option(help="Trial column whose values stay on one side.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of split, weights and batches.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps.")] = None,
+    devices: Annotated[int | None, typer.Option(help="Processes that share every batch of one fit.")] = None,
     control: Annotated[
         str | None,
         typer.Option(help="Destroy something first: shuffle-units, -time, -trials, circular-shift ..."),
@@ -114,7 +115,7 @@ ALIGNING = (
     "angles",
 )
 MODELLING = (
-    "latent_dim", "preset", "dynamics", "encoder", "likelihood", "max_steps", "max_seconds", "device",
+    "latent_dim", "preset", "dynamics", "encoder", "likelihood", "max_steps", "max_seconds", "device", "devices",
 )  # fmt: skip
 
 

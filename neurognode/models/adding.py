@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,9 @@ def add_session(
         for parameter in session.parameters():
             parameter.requires_grad_(True)
         network.train()
-        outcome = Prepared(model, network, training, validation, model.seed_).train()
+        alone = copy.copy(model)
+        alone.devices = 1
+        outcome = Prepared(alone, network, training, validation, model.seed_).train()
     except BaseException:
         del network.sessions[index]
         raise

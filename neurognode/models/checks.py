@@ -32,6 +32,7 @@ def check_settings(model: LatentDynamics) -> None:
         ("refine_steps", 0),
         ("refine_draws", 0),
         ("substeps", 1),
+        ("devices", 1),
     ):
         value = getattr(model, name)
         if value is not None and (isinstance(value, bool) or int(value) != value or value < least):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from neurognode import trials as schema
 from neurognode.errors import listing
+from neurognode.models.draws import Share
 
 
 class Batch(NamedTuple):
@@ -33,6 +34,8 @@ class Batch(NamedTuple):
         Place of the trial in the session, 0 (its start) to 1 (its end).
     session : int
         Index of the session.
+    share : Share or None
+        What of a whole batch this is, if it is a part.
     """
 
     values: Tensor
@@ -41,6 +44,7 @@ class Batch(NamedTuple):
     inputs: Tensor | None
     when: Tensor | None
     session: int = 0
+    share: Share | None = None
 
 
 def valid_bins(batch: Batch) -> Tensor:
@@ -66,10 +70,15 @@ class TrialTensors:
     def __len__(self) -> int:
         return len(self.values)
 
-    def batch(self, indices: Tensor, device: torch.device | str = "cpu") -> Batch:
-        """The trials at `indices`, cut to the longest of them."""
+    def batch(self, indices: Tensor, device: torch.device | str = "cpu", rows: slice | None = None) -> Batch:
+        """The trials at `indices`, cut to the longest of them; with `rows` only those, as a part of the whole."""
         lengths = None if self.lengths is None else self.lengths[indices]
         n_bins = self.values.shape[1] if lengths is None else max(int(lengths.max()), 1)
+        share = None
+        if rows is not None:
+            bins = len(indices) * n_bins if lengths is None else int(lengths.sum())
+            share = Share(rows, len(indices), float(bins))
+            indices, lengths = indices[rows], None if lengths is None else lengths[rows]
 
         def take(tensor: Tensor | None, cut: bool = True) -> Tensor | None:
             if tensor is None:
@@ -85,6 +94,7 @@ class TrialTensors:
             take(self.inputs),
             take(self.when, cut=False),
             self.session,
+            share,
         )
 
 

@@ -33,6 +33,15 @@ class Draw(NamedTuple):
         return (bits[:count] < round(self.share * 256)).reshape(self.shape)
 
 
+class Share(NamedTuple):
+    """Which rows of a whole batch some trials are, how many trials it has, and how many bins."""
+
+    rows: slice
+    n_trials: int
+    n_bins: float
+
+
+_SHARE: ContextVar[Share | None] = ContextVar("_SHARE", default=None)
 _TAPE: ContextVar[list[Draw] | Iterator[Tensor] | None] = ContextVar("_TAPE", default=None)
 
 
@@ -98,8 +107,33 @@ def played(tensors: Sequence[Tensor]) -> Iterator[None]:
         _TAPE.reset(token)
 
 
+@contextlib.contextmanager
+def drawn_for(share: Share | None) -> Iterator[None]:
+    """What is drawn in a block, trial by trial, is what these rows of the whole batch would get.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neurognode.models.draws import Share, drawn_for, normal_like
+    >>> _ = torch.manual_seed(0)
+    >>> whole = normal_like(torch.zeros(6, 3))
+    >>> _ = torch.manual_seed(0)
+    >>> with drawn_for(Share(slice(2, 4), 6, 6.0)):
+    ...     part = normal_like(torch.zeros(2, 3))
+    >>> bool((part == whole[2:4]).all())
+    True
+    """
+    token = _SHARE.set(share)
+    try:
+        yield
+    finally:
+        _SHARE.reset(token)
+
+
 def _next(draw: Draw) -> Tensor:
-    tape = _TAPE.get()
+    tape, share = _TAPE.get(), _SHARE.get()
+    if share is not None:
+        return draw._replace(shape=(share.n_trials, *draw.shape[1:])).make()[share.rows]
     if tape is None:
         return draw.make()
     if isinstance(tape, list):

@@ -78,6 +78,11 @@ class Ensemble(Intervals, BaseEstimator):
         """Fit every member; after Ctrl-C the members fitted so far are kept."""
         if isinstance(self.n_members, bool) or int(self.n_members) != self.n_members or self.n_members < 1:
             raise ValueError(f"n_members={self.n_members!r} must be an integer of at least 1.")
+        if self.model.devices > 1 and self.n_members > 1:
+            raise ValueError(
+                f"devices={self.model.devices} shares one fit among processes; the members of an ensemble run side by "
+                f"side: use devices=1 and n_jobs={self.model.devices} (--jobs at the command line)."
+            )
         seed = as_seed(self.model.random_state if self.random_state is None else self.random_state)
         members = [self._member(index, seed) for index in range(self.n_members)]
         n_jobs = effective_jobs(self.n_jobs, self.n_members)

@@ -94,6 +94,10 @@ class LatentDynamics(Intervals, FittedParts, BaseEstimator):
         Seed of weights, batches and samples.
     device, precision : str
         As lightning-fabric understands them.
+    devices : int
+        Processes of this machine that share every batch of a fit to one session, on a CPU core or a GPU each; the
+        gradients are those of one process. For batches that keep a core busy; members of an ensemble run side by
+        side without.
     progress : bool
         Whether to show a progress bar.
     callbacks : sequence, optional
@@ -166,6 +170,7 @@ class LatentDynamics(Intervals, FittedParts, BaseEstimator):
         bin_size: float = 0.01,
         random_state: int | np.random.Generator | None = None,
         device: str = "auto",
+        devices: int = 1,
         precision: str = "32-true",
         progress: bool = True,
         callbacks: Sequence[Callable[..., None]] | None = None,
@@ -204,6 +209,7 @@ class LatentDynamics(Intervals, FittedParts, BaseEstimator):
         self.bin_size = bin_size
         self.random_state = random_state
         self.device = device
+        self.devices = devices
         self.precision = precision
         self.progress = progress
         self.callbacks = callbacks

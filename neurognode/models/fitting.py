@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ import xarray as xr
 from neurognode import registry
 from neurognode.dynamics import GNODE
 from neurognode.errors import listing
-from neurognode.models import data, pruning, verbs
+from neurognode.models import data, pruning, sharing, verbs
 from neurognode.models.assemble import Shape, make_network
 from neurognode.models.checks import check_data, check_settings
 from neurognode.models.inference import hold_out_score
@@ -92,15 +94,17 @@ class Prepared:
         )
 
     def train(self) -> Outcome:
-        """Train the network alone."""
+        """Train the network, alone or with other processes."""
         self.network.noise_factor = 1.0
-        outcome = train(
-            self.network,
-            self.batches(),
-            self.settings(),
-            validate=self.score(),
-            callbacks=self.listeners(),
-        )
+        settings, batches = self.settings(), self.batches()
+        with contextlib.ExitStack() as stack:
+            if self.model.devices > 1:
+                assert isinstance(batches, data.TrialTensors)
+                crew = stack.enter_context(sharing.crew_of(self.model, batches, settings))
+                settings = dataclasses.replace(settings, crew=crew)
+            outcome = train(
+                self.network, batches, settings, validate=self.score(), callbacks=self.listeners()
+            )
         self.ended(outcome)
         return outcome
 
@@ -166,6 +170,9 @@ def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
 
 def prepare(model: LatentDynamics, recording: Any) -> Prepared:
     """Check settings and data, build the network, and split the trials."""
+    if model.devices > 1:
+        check_settings(model)
+        sharing.check(model, not isinstance(recording, list | tuple | StoredTrials))
     if isinstance(recording, StoredTrials):
         from neurognode.models.stored_fit import prepare_stored
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from neurognode.models.data import Batch, valid_bins
-from neurognode.models.draws import marks_like
+from neurognode.models.draws import drawn_for, marks_like
 from neurognode.models.encoders import Encoder
 from neurognode.models.inferred_inputs import InferredInputs
 from neurognode.models.likelihoods import Likelihood
@@ -144,14 +144,18 @@ class LatentNetwork(nn.Module):
         return self.session(session).location(states, when)
 
     def forward(self, batch: Batch | Sequence[Batch], progress: float) -> dict[str, Tensor]:
-        """Loss per bin of some trials, from one posterior sample, and its parts."""
+        """Loss per bin of some trials, from one posterior sample, and its parts.
+
+        Of trials that are a part of a batch, what they add to the loss of the whole.
+        """
         log_likelihood, divergence, n_bins = self._zero(), self._zero(), self._zero()
         for part in [batch] if isinstance(batch, Batch) else batch:
-            begun = self.begin_training(part, progress)
+            with drawn_for(part.share):
+                begun = self.begin_training(part, progress)
             found = self.path.run(begun.plan, part.values.shape[1], begun.inputs, self.path.field)
             fits, costs = self.terms(part, begun, *found)
             log_likelihood, divergence = log_likelihood + fits, divergence + costs
-            n_bins = n_bins + valid_bins(part).sum()
+            n_bins = n_bins + (valid_bins(part).sum() if part.share is None else part.share.n_bins)
         return self.losses(log_likelihood, divergence, n_bins, progress)
 
     def begin_training(self, batch: Batch, progress: float) -> Begun:

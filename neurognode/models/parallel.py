@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -22,8 +22,10 @@ import xarray as xr
 from neurognode import errors
 from neurognode import trials as schema
 from neurognode.models import archive
-from neurognode.models.estimator import LatentDynamics
 from neurognode.training import CallbackList, ProgressBar
+
+if TYPE_CHECKING:
+    from neurognode.models.estimator import LatentDynamics
 
 _VARIABLES = ("counts", "activity", "observed", "inputs")
 
@@ -32,14 +34,25 @@ def can_fit(members: Sequence[LatentDynamics], trials: Any) -> bool:
     """Whether these fits can be handed to other processes: one session of trials, settings that JSON can carry."""
     if not isinstance(trials, xr.Dataset | np.ndarray):
         return False
-    settings = {k: v for m in members for k, v in m.get_params(deep=False).items() if k != "callbacks"}
-    try:
-        json.dumps({k: archive.plain(v) for k, v in settings.items()})
-    except (TypeError, ValueError):
-        return False
     units = trials["unit"].values if isinstance(trials, xr.Dataset) else np.empty(0)
-    given = (v is None or archive.plain(v) is not None for v in settings.values())
-    return units.dtype.kind != "O" and all(given)
+    return units.dtype.kind != "O" and not any(unsendable(member) for member in members)
+
+
+def unsendable(model: LatentDynamics, but: Sequence[str] = ("callbacks",)) -> str:
+    """Name of a setting, not one of `but`, that JSON cannot carry to another process; "" if all can be carried."""
+    settings = model.get_params(deep=False).items()
+    return next((name for name, value in settings if name not in but and not _plain(value)), "")
+
+
+def _plain(value: Any) -> bool:
+    """Whether `archive.plain` keeps all of a value."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _plain(part) for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    if isinstance(value, np.ndarray | np.generic):
+        return value.dtype.kind in "biufU"
+    return value is None or isinstance(value, str | int | float | bool)
 
 
 def fit_members(

@@ -149,6 +149,7 @@ def prune_rounds(
     tuned.max_steps = max_steps or max(1, round(SHARE_OF_STEPS * int(setting(model, "max_steps"))))
     tuned.learning_rate = RATE * setting(model, "learning_rate")
     tuned.checkpoint, tuned.resume, tuned._label = None, False, "prune"  # type: ignore[attr-defined]
+    tuned.devices = 1
     objective, noise = network.objective, network.noise_factor
     anneal = None if objective.anneal is None else (0.0, 0.0, objective.anneal[2])
     network.objective = replace(objective, kl_start=1.0, anneal=anneal)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from neurognode.training.crew import Crew, joined
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
-    """A lightning-fabric object for one device.
+def make_fabric(device: str = "auto", precision: str = "32-true", crew: Crew | None = None) -> Fabric:
+    """A lightning-fabric object for one device, or for one of several processes.
 
     Parameters
     ----------
@@ -25,6 +27,8 @@ def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
         ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     precision : str
         As in lightning-fabric: ``"32-true"``, ``"64-true"``, ``"bf16-mixed"`` ...
+    crew : Crew, optional
+        The processes that this one trains with.
 
     Raises
     ------
@@ -55,7 +59,18 @@ def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
                 "device='mps' was asked for, but torch finds no Apple GPU here. Use device='cpu'."
             )
         wanted: Any = precision
+        if crew is not None and not crew.alone:
+            check_shared(device)
+            return joined(crew, "cpu" if kind == "cpu" or not torch.cuda.is_available() else "cuda", wanted)
         return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=wanted)
+
+
+def check_shared(device: str) -> None:
+    """Raise a ValueError if several processes cannot share a fit on this device."""
+    if device not in ("auto", "cpu", "cuda", "gpu"):
+        raise ValueError(
+            f"device={device!r} is one device; with devices above 1 use 'cpu', 'cuda' or 'auto'."
+        )
 
 
 @contextlib.contextmanager

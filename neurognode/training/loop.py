@@ -17,13 +17,18 @@ from torch import nn
 from neurognode.errors import FitError, IntegrationError
 from neurognode.training.callbacks import CallbackList
 from neurognode.training.checkpoint import load_training, save_training
+from neurognode.training.crew import Crew
 from neurognode.training.devices import cpu_threads, keep_memory, make_fabric
 from neurognode.training.optimisation import gradient_norm, parameter_groups, rate_factor
 from neurognode.training.randomness import batch_indices, seeded, stream
 
 
 class Batches(Protocol):
-    """What the loop asks of data: a length, and the batch of given items on a device."""
+    """What the loop asks of data: a length, and the batch of given items on a device.
+
+    Where several processes share a fit, `batch` is also given ``rows``, a slice of the items to hand out; the module's
+    values for such parts must add up to those of the whole batch.
+    """
 
     def __len__(self) -> int: ...
     def batch(self, indices: torch.Tensor, device: torch.device) -> Any: ...
@@ -63,6 +68,8 @@ class Settings:
         As lightning-fabric understands them: ``"auto"``, ``"cpu"``, ``"cuda"`` ...; ``"32-true"`` ...
     seed : int
         Fixes batches and noise.
+    crew : Crew
+        The processes that share the training; only the first one writes the checkpoint.
     """
 
     max_steps: int = 2000
@@ -85,6 +92,7 @@ class Settings:
     device: str = "auto"
     precision: str = "32-true"
     seed: int = 0
+    crew: Crew = field(default_factory=Crew)
 
 
 @dataclass
@@ -207,12 +215,13 @@ class _Run:
         self.scale = 1.0
         self.best: dict[str, torch.Tensor] | None = None
         self.good = _copy(module)
-        fabric = make_fabric(settings.device, settings.precision)
+        self.crew = settings.crew
+        fabric = make_fabric(settings.device, settings.precision, self.crew)
         groups = parameter_groups(module, settings.weight_decay)
         optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, fused=True)
         self.fabric = fabric
         self.wrapped, self.optimiser = fabric.setup(module, optimiser)
-        self.before = 0.0
+        self.before = self.clock = 0.0
         if settings.resume and settings.checkpoint is not None and Path(settings.checkpoint).exists():
             self._resume(settings.checkpoint)
         self.started = self.saved = time.monotonic()
@@ -221,6 +230,8 @@ class _Run:
         settings, metrics = self.settings, dict(self.outcome.history[-1]) if self.outcome.history else {}
         self.listeners.on_start(settings.max_steps)
         while self.step < settings.max_steps:
+            if settings.max_seconds is not None:
+                self.clock = self.crew.agreed(self.fabric, self._seconds())
             metrics.update(self._optimise())
             self.step += 1
             last = self.step == settings.max_steps or self._out_of_time()
@@ -241,19 +252,21 @@ class _Run:
         if self.best is not None:
             self.module.load_state_dict(self.best)
         self.module.to("cpu").eval()
+        self.crew.leave()
         self.listeners.on_end(self.outcome.stopped)
 
     def _progress(self) -> float:
         progress = self.step / self.settings.max_steps
         if self.settings.max_seconds is not None:
-            progress = max(progress, self._seconds() / self.settings.max_seconds)
+            progress = max(progress, self.clock / self.settings.max_seconds)
         return min(progress, 1.0)
 
     def _seconds(self) -> float:
         return self.before + time.monotonic() - self.started
 
     def _out_of_time(self) -> bool:
-        return self.settings.max_seconds is not None and self._seconds() >= self.settings.max_seconds
+        limit = self.settings.max_seconds
+        return limit is not None and not self.crew.rank and self._seconds() >= limit
 
     def _out_of_patience(self) -> bool:
         patience = self.settings.patience
@@ -269,10 +282,12 @@ class _Run:
             group["lr"] = rate
         indices = batch_indices(len(self.batches), settings.batch_size, settings.seed, self.step)
         self.wrapped.train()
+        own = {} if self.crew.alone else {"rows": self.crew.rows(len(indices))}
         with seeded(stream(settings.seed, 2, self.step), self.fabric.device):
-            values = self.wrapped(self.batches.batch(indices, self.fabric.device), progress)
+            values = self.wrapped(self.batches.batch(indices, self.fabric.device, **own), progress)
             self.optimiser.zero_grad(set_to_none=True)
             self.fabric.backward(values["loss"])
+        values = self.crew.total(self.fabric, values, self.module.parameters())
         norm = gradient_norm(self.module.parameters(), settings.clip)
         if math.isfinite(norm) and math.isfinite(float(values["loss"].detach())):
             self.optimiser.step()
@@ -317,7 +332,7 @@ class _Run:
         return entry
 
     def _save(self) -> None:
-        if self.settings.checkpoint is None:
+        if self.settings.checkpoint is None or self.crew.rank:
             return
         self.saved = time.monotonic()
         outcome = self.outcome
