@@ -14,6 +14,8 @@ from neurognode.interpret.stability import FixedPoints
 
 LOOKS = 20
 """Times at which it is seen whose basin a state is in."""
+MOST_STEPS, MOST_RUNS = 600, 1200
+"""Steps of a trial length, and runs of all wells together, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,7 @@ def escape(
     trial_length : float
         Seconds.
     n_runs : int
-        Runs from each well.
+        Runs from each well; fewer where there are more than twenty wells.
     n_trials : float
         Length of a run, in trial lengths.
 
@@ -94,10 +96,10 @@ def escape(
     if not len(wells):
         return Escape(wells, none, none, none, none, none, none)
     rng = np.random.default_rng(random_state)
-    own = np.repeat(np.arange(len(wells)), n_runs)
+    own = np.repeat(np.arange(len(wells)), max(1, min(n_runs, MOST_RUNS // len(wells))))
     states = fixed.points[wells][own]
     limit = 10 * float(np.linalg.norm(region.upper - region.lower))
-    step = flow.time_step(states, trial_length)
+    step = max(flow.time_step(states, trial_length), trial_length / MOST_STEPS)
     gap = n_trials * trial_length / LOOKS
     inside, time = np.ones(len(own), bool), np.zeros(len(own))
     for _ in range(LOOKS):
