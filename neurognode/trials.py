@@ -199,6 +199,26 @@ def observed(trials: xr.Dataset) -> np.ndarray:
     return mask
 
 
+def not_finite(trials: xr.Dataset) -> np.ndarray:
+    """How many bins of each unit hold NaN or infinity although nothing says that they were not recorded, (unit,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.trials import make_trials, not_finite
+    >>> not_finite(make_trials(np.array([[[0.0, np.nan], [1.0, 2.0]]]), bin_size=0.1)).tolist()
+    [0, 1]
+    """
+    values = signal(trials)
+    if values.dtype.kind != "f":
+        return np.zeros(values.shape[2], int)
+    bad = ~np.isfinite(values.values)
+    if "observed" in trials:
+        given = trials["observed"].values
+        bad &= given if given.ndim == 3 else given[:, :, None]
+    return bad.sum(axis=(0, 1))
+
+
 def filled(trials: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Signal as float32 with zeros where nothing was observed, and the mask, both (trial, time, unit)."""
     mask = observed(trials)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from neurognode import trials as schema
 from neurognode.errors import listing
 from neurognode.models import data, pruning
 from neurognode.models.presets import chosen_preset, setting
@@ -52,8 +53,10 @@ def check_settings(model: LatentDynamics) -> None:
         raise ValueError(f"coordinated_dropout={hide!r} must be at least 0 and below 1.")
 
 
-def check_data(model: LatentDynamics, trials: xr.Dataset, recorded: Recorded) -> None:
-    """Raise a ValueError if there is nothing to fit in the trials of a session; warn of units that are kept out."""
+def check_data(
+    model: LatentDynamics, trials: xr.Dataset, recorded: Recorded, *, missing: bool = True
+) -> None:
+    """Raise a ValueError if there is nothing to fit in the trials of a session; warn of what is kept out."""
     units, active = recorded.units, recorded.active
     if not active.any():
         raise ValueError(
@@ -64,6 +67,8 @@ def check_data(model: LatentDynamics, trials: xr.Dataset, recorded: Recorded) ->
             "None of the units that the encoder may see (encode_units) ever changes in these trials."
         )
     data.warn_silent(units[~active])
+    if missing:
+        data.warn_missing(trials["unit"].values, schema.not_finite(trials))
     latent_dim = setting(model, "latent_dim")
     if latent_dim > active.sum() and chosen_preset(model.preset, model.latent_dim) != "denoise":
         raise ValueError(

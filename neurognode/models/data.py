@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -236,11 +237,53 @@ def silent_units(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def warn_silent(units: np.ndarray) -> None:
     """Say which units are kept out because they never change."""
     if len(units):
-        shown = ", ".join(str(u) for u in units[:10]) + (
-            f" and {len(units) - 10} more" if len(units) > 10 else ""
-        )
         warnings.warn(
-            f"{len(units)} units never change in the training trials and do not enter the fit: {shown}.",
+            f"{len(units)} units never change in the training trials and do not enter the fit: {_some(units)}.",
             UserWarning,
             stacklevel=3,
         )
+
+
+def warn_missing(units: np.ndarray, counts: np.ndarray) -> None:
+    """Say how many bins of which units count as not recorded because they hold NaN or infinity."""
+    said = said_missing(units, counts)
+    if said:
+        warnings.warn(
+            f"{said} If that is meant, say so with observed= of make_trials; then this is not said.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def said_missing(units: np.ndarray, counts: np.ndarray) -> str:
+    """One sentence about bins that are not finite, by unit, as `neurognode.trials.not_finite` counts them; "" for none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neurognode.models.data import said_missing
+    >>> said_missing(np.array(["a", "b"]), np.array([0, 3]))
+    '3 bins of 1 unit hold NaN or infinity and count as not recorded: b (3).'
+    """
+    some = [f"{unit} ({count})" for unit, count in zip(units, counts) if count]
+    if not some:
+        return ""
+    of = "1 unit hold" if len(some) == 1 else f"{len(some)} units hold"
+    return f"{int(counts.sum())} bins of {of} NaN or infinity and count as not recorded: {_some(some)}."
+
+
+@contextlib.contextmanager
+def said_once(before: bool = True) -> Iterator[None]:
+    """Keep warnings about the trials back in a block, if they have been given `before`."""
+    with warnings.catch_warnings():
+        if before:
+            warnings.filterwarnings(
+                "ignore", message=".*(never change in the training trials|count as not recorded)"
+            )
+        yield
+
+
+def _some(names: Sequence[Any] | np.ndarray) -> str:
+    """The first ten of some names."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(str(name) for name in names[:10]) + more

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from neurognode.dynamics import Diffusion, VectorField
 from neurognode.errors import FitError
 from neurognode.models import archive, parallel, verbs
 from neurognode.models.alignment import Affine, align
-from neurognode.models.data import as_trials
+from neurognode.models.data import as_trials, said_once
 from neurognode.models.estimator import LatentDynamics
 from neurognode.models.fitting import can_fit_together, fit_together
 from neurognode.models.intervals import Intervals, bounds, moved_field
@@ -281,9 +280,7 @@ def _combined(arrays: list[xr.DataArray], members: bool) -> xr.DataArray:
 def _in_turn(members: list[LatentDynamics], trials: Any) -> list[LatentDynamics]:
     fitted: list[LatentDynamics] = []
     for member in members:
-        with warnings.catch_warnings():
-            if fitted:
-                warnings.filterwarnings("ignore", message=".*never change in the training trials.*")
+        with said_once(bool(fitted)):
             member.fit(trials)
         fitted.append(member)
         if member.stopped_ == "interrupted":

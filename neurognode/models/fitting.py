@@ -151,7 +151,10 @@ def can_fit_together(models: Sequence[LatentDynamics], recording: Any) -> bool:
 
 def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
     """Fit models of one shape to one session in place, in one training; what went wrong with each, or ""."""
-    parts = [prepare(model, recording) for model in models]
+    parts: list[Prepared] = []
+    for model in models:
+        with data.said_once(bool(parts)):
+            parts.append(prepare(model, recording))
     for part in parts:
         part.network.noise_factor = 1.0
     outcomes = train_together(

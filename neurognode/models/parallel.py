@@ -21,7 +21,7 @@ import xarray as xr
 
 from neurognode import errors
 from neurognode import trials as schema
-from neurognode.models import archive
+from neurognode.models import archive, data
 from neurognode.training import CallbackList, ProgressBar
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def fit_members(
     ValueError, FitError
         As a fit in this process would.
     """
+    checked = data.as_trials(trials, members[0].bin_size)
+    data.warn_missing(checked["unit"].values, schema.not_finite(checked))
     with tempfile.TemporaryDirectory(prefix="neurognode-") as folder:
         place = Path(folder)
         _write_trials(place / "trials.npz", trials)

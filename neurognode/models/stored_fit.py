@@ -28,7 +28,7 @@ def prepare_stored(model: LatentDynamics, stored: StoredTrials) -> Prepared:
     check_settings(model)
     seed = as_seed(model.random_state)
     own = _recorded(model, stored)
-    check_data(model, stored.take([0]), own)
+    check_data(model, stored.take([0]), own, missing=False)
     names = stored.input_names if model.use_inputs else []
     shape = Shape(int(own.active.sum()), len(names), own.seen[own.active], stored.bin_size, stored.kind)
     network = make_network(model, [shape], seed)
@@ -56,14 +56,16 @@ def _tensors(
 
 def _recorded(model: LatentDynamics, stored: StoredTrials) -> Recorded:
     """What `Recorded.of` would find in all trials, from one pass over the file."""
-    low, high, total, seen, spans = [], [], [], [], []
+    low, high, total, seen, spans, bad = [], [], [], [], [], []
     for piece in stored.pieces(IN_MEMORY):
         values, mask = schema.filled(piece)
         low.append(np.where(mask, values, np.inf).min(axis=(0, 1)))
         high.append(np.where(mask, values, -np.inf).max(axis=(0, 1)))
         total.append(np.where(mask, values, 0).sum(axis=(0, 1), dtype=float))
         seen.append(mask.sum(axis=(0, 1)))
+        bad.append(schema.not_finite(piece))
         spans.append(Recorded.of(piece.isel(unit=[0]), None).span)
+    data.warn_missing(stored.units, np.sum(bad, 0))
     events, bins = np.sum(total, 0), np.sum(seen, 0)
     return Recorded(
         stored.units,

@@ -79,15 +79,19 @@ def test_one_trial(capsys: pytest.CaptureFixture, small_recording: Path) -> None
     assert "one trial" in fails(capsys, f"fit {small_recording} {FIT} --trials id==3")
 
 
-def test_nan_in_data_is_not_observed(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("default:.*count as not recorded")
+def test_nan_in_data_is_not_observed(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
     values = np.random.default_rng(0).poisson(1.0, (10, 10, 4)).astype(float)
     values[0, 3] = np.nan
     path = lfads_file(tmp_path / "a.h5", values)
     line = f"fit {path} --bin-size 0.01 --latent-dim 2 --max-steps 2 --only fit --quiet --out {tmp_path}/run"
     assert cli.run(line.split()) == 0
+    said = capsys.readouterr()
+    assert "4 bins of 4 units hold NaN" in said.out + said.err
     from neurognode.runs import load_run
 
     assert np.isfinite(load_run(tmp_path / "run").latents["latents"].values).all()
+    assert "count as not recorded" in (tmp_path / "run" / "log.txt").read_text()
 
 
 def test_negative_counts_name_the_units(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:

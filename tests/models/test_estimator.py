@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from neurognode.dynamics.methods import METHODS
 from neurognode.errors import RunError
-from neurognode.models import LatentDynamics, LatentGNODE, load
+from neurognode.models import Ensemble, LatentDynamics, LatentGNODE, load
 from neurognode.training.checkpoint import read_tensors, write_tensors
 from neurognode.trials import make_trials
 
@@ -191,6 +191,18 @@ def test_silent_units_are_kept_out_listed_and_given_a_rate(counts: np.ndarray) -
     assert rates.shape == counts.shape
     assert (rates[:, :, 3] > 0).all()
     assert len(model.network_.readout.bias) == 18
+
+
+def test_bins_that_are_not_finite_are_said_once(counts: np.ndarray) -> None:
+    broken = counts.astype(float)
+    broken[0, 2:4, 3] = np.nan
+    broken[1, 5, 6] = np.inf
+    said = r"3 bins of 2 units hold NaN or infinity and count as not recorded: 3 \(2\), 6 \(1\)"
+    with pytest.warns(UserWarning, match=said) as caught:
+        Ensemble(quick(), 2).fit(broken)
+    assert len(caught) == 1
+    observed = np.isfinite(broken)
+    quick().fit(make_trials(broken, bin_size=0.01, observed=observed))
 
 
 BAD = [

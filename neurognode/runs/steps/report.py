@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from neurognode.models.data import said_missing
 from neurognode.report import Content, build
 from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 from neurognode.runs.partition import Partition
 from neurognode.runs.prepare import cut
 from neurognode.runs.steps.evaluate import condition_of
+from neurognode.trials import not_finite
 
 
 def report_run(
@@ -126,6 +128,8 @@ def _limits(run: Run, fits: Any, trials: xr.Dataset) -> list[str]:
     if not np.asarray(reference.active_).all():
         count = int((~np.asarray(reference.active_)).sum())
         said.append(f"{count} units never change in the training trials and were kept out of the fit.")
+    missing = said_missing(trials["unit"].values, not_finite(trials))
+    said += [missing] if missing else []
     if reference.field_.input_dim > len(reference.input_names_):
         said.append(
             "Inputs were inferred from the recording itself; what they carry is not explained by the flow."
