@@ -30,6 +30,8 @@ from neurognode.synthetic.recording import simulate_recording
 RESULTS = Path(__file__).parent / "results"
 CIRCUITS = ("none", "points_2", "limit_cycle", "ring", "line")
 DIMENSIONS = (2, 3, 5, 8, 16)
+STEPS = 300
+"""Of the studies of gating and of the number of latents."""
 
 
 def simulated(name: str, seed: int = 0) -> Benchmark:
@@ -125,11 +127,11 @@ def study(name: str) -> list[tuple[str, int, dict[str, Any]]]:
         return [(circuit, 2, {}) for circuit in CIRCUITS]
     if name == "gating":
         return [
-            (case, 5, {"dynamics": kind, "max_steps": 500})
+            (case, 5, {"dynamics": kind, "max_steps": STEPS})
             for case in ("points_2", "limit_cycle", "lfads_lorenz") for kind in ("gnode", "node")
         ]  # fmt: skip
     return [
-        (case, 3, {"latent_dim": n, "max_steps": 500})
+        (case, 2, {"latent_dim": n, "max_steps": STEPS})
         for case in ("limit_cycle", "lfads_lorenz") for n in DIMENSIONS
     ]  # fmt: skip
 

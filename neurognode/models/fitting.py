@@ -149,8 +149,11 @@ def can_fit_together(models: Sequence[LatentDynamics], recording: Any) -> bool:
     return plain and first.precision == "32-true"
 
 
-def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
-    """Fit models of one shape to one session in place, in one training; what went wrong with each, or ""."""
+def fit_together(models: Sequence[LatentDynamics], recording: Any, until: int | None = None) -> list[str]:
+    """Fit models of one shape to one session in place, in one training; what went wrong with each, or "".
+
+    With `until`, the training pauses at that step; models with checkpoints of their own can go on from there.
+    """
     parts: list[Prepared] = []
     for model in models:
         with data.said_once(bool(parts)):
@@ -163,6 +166,7 @@ def fit_together(models: Sequence[LatentDynamics], recording: Any) -> list[str]:
         [part.settings() for part in parts],
         [part.score() for part in parts],
         [CallbackList(part.listeners()) for part in parts],
+        until,
     )
     for part, outcome in zip(parts, outcomes):
         part.ended(outcome)

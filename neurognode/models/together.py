@@ -15,6 +15,7 @@ from torch import Tensor
 
 from neurognode.errors import RunError
 from neurognode.models.member_adam import MemberAdam
+from neurognode.models.member_checkpoint import load_members, save_member
 from neurognode.models.population import NetworkPopulation
 from neurognode.training import CallbackList, Outcome, Settings
 from neurognode.training.checkpoint import read_tensors, write_tensors
@@ -32,6 +33,7 @@ def train_together(
     settings: Sequence[Settings],
     validate: Sequence[Callable[[], float] | None],
     listeners: Sequence[CallbackList],
+    until: int | None = None,
 ) -> list[Outcome]:
     """Train all members at once, each as `neurognode.training.train` would train it alone.
 
@@ -42,11 +44,14 @@ def train_together(
     data : sequence of Batches
         Training trials of each member.
     settings : sequence of Settings
-        Of each member; they may differ in seed, learning rate and weight decay. One checkpoint holds all members.
+        Of each member; they may differ in seed, learning rate and weight decay. One checkpoint holds all members,
+        unless each has a file of its own, which a fit of its own could go on from.
     validate : sequence of callable or None
         Scores of each member's own network.
     listeners : sequence of CallbackList
         Told of each member's steps.
+    until : int, optional
+        Step to pause at: ``stopped`` is then ``"paused"``.
 
     Returns
     -------
@@ -58,10 +63,10 @@ def train_together(
     run = _Run(population, data, settings, validate, listeners)
     try:
         with cpu_threads(settings[0].threads):
-            run.loop()
+            run.loop(until)
     except KeyboardInterrupt:
         for outcome in run.outcomes:
-            outcome.stopped = "interrupted" if outcome.stopped == "finished" else outcome.stopped
+            outcome.stopped = "failed" if outcome.stopped == "failed" else "interrupted"
         warnings.warn(
             f"Interrupted at step {run.step} of {settings[0].max_steps}; the best weights are kept.",
             RuntimeWarning,
@@ -101,16 +106,21 @@ class _Run:
             clip=self.common.clip,
             betas=self.common.betas,
         )
-        if self.common.resume and self.common.checkpoint and Path(self.common.checkpoint).exists():
-            self._resume(self.common.checkpoint)
+        self.files = [s.checkpoint for s in settings if s.checkpoint is not None]
+        self.apart = len(set(self.files)) > 1
+        if self.common.resume and self.apart and any(Path(path).exists() for path in self.files):
+            self._resume_apart()
+        elif self.common.resume and self.files and not self.apart and Path(self.files[0]).exists():
+            self._resume(self.files[0])
         self.started = self.saved = time.monotonic()
 
-    def loop(self) -> None:
+    def loop(self, until: int | None) -> None:
         total = self.common.max_steps
+        last = total if until is None else min(until, total)
         metrics = [dict(o.history[-1]) if o.history else {} for o in self.outcomes]
         for listener in self.listeners:
             listener.on_start(total)
-        while self.step < total and any(o.stopped == "finished" for o in self.outcomes):
+        while self.step < last and any(o.stopped == "finished" for o in self.outcomes):
             for own, new in zip(metrics, self._optimise()):
                 own.update(new)
             self.step += 1
@@ -118,8 +128,12 @@ class _Run:
                 self._validated(metrics)
             for listener, own in zip(self.listeners, metrics):
                 listener.on_step(self.step, total, own)
-            if self.step < total and time.monotonic() - self.saved > self.common.checkpoint_seconds:
+            if self.step < last and time.monotonic() - self.saved > self.common.checkpoint_seconds:
+                self.population.restore()
                 self._save()
+        for outcome in self.outcomes:
+            if self.step < total and outcome.stopped == "finished":
+                outcome.stopped = "paused"
 
     def close(self) -> None:
         """Leave every network with its best weights, in evaluation mode, on the CPU."""
@@ -204,6 +218,9 @@ class _Run:
         if self.common.checkpoint is None:
             return
         self.saved = time.monotonic()
+        if self.apart:
+            self._save_apart()
+            return
         tensors = dict(self.population.parameters)
         tensors |= {f"first.{i}": value for i, value in enumerate(self.optimiser.first)}
         tensors |= {f"second.{i}": value for i, value in enumerate(self.optimiser.second)}
@@ -218,6 +235,19 @@ class _Run:
         meta |= {"outcomes": outcomes, "bad_in_a_row": self.bad_in_a_row, "scale": self.scale}
         meta["moved"] = self.optimiser.n_steps
         write_tensors(self.common.checkpoint, tensors, meta)
+
+    def _save_apart(self) -> None:
+        for k, (path, outcome, best) in enumerate(zip(self.files, self.outcomes, self.best)):
+            meta = {"step": self.step, "seconds": self._seconds(), "scale": self.scale[k]}
+            meta["bad_in_a_row"] = self.bad_in_a_row[k]
+            save_member(path, self.population, self.optimiser, k, outcome, best, meta)
+
+    def _resume_apart(self) -> None:
+        self.best, metas = load_members(self.files, self.population, self.optimiser, self.outcomes)
+        self.good = [_copy(network) for network in self.population.networks]
+        self.step, self.before = metas[0]["step"], metas[0]["seconds"]
+        self.scale = [meta["scale"] for meta in metas]
+        self.bad_in_a_row = [meta["bad_in_a_row"] for meta in metas]
 
     def _resume(self, path: str | os.PathLike[str]) -> None:
         tensors, meta = read_tensors(path)

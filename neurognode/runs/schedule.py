@@ -95,24 +95,28 @@ def next_job(trials: Sequence[Trial], levels: Sequence[int], method: str) -> tup
     Successive halving is asynchronous (Li et al. 2020): the best third of those that have reached a rung goes on
     as soon as it is known, the highest rung first; otherwise a new trial starts.
     """
+    ready, until = next_jobs(trials, levels, method)
+    return (ready[0], until) if ready else None
+
+
+def next_jobs(trials: Sequence[Trial], levels: Sequence[int], method: str) -> tuple[list[Trial], int]:
+    """All trials that could run next until the same step, and that step; see `next_job`."""
     if method == "asha":
         for low, high in zip(levels[-2::-1], levels[::-1]):
             reached = sorted(
                 (t for t in trials if low in t.scores),
                 key=lambda t: -np.nan_to_num(t.scores[low], nan=-np.inf),
             )
-            for trial in reached[: len(reached) // REDUCTION]:
-                if trial.state == "paused" and trial.steps == low:
-                    return trial, high
+            best = reached[: len(reached) // REDUCTION]
+            ready = [t for t in best if t.state == "paused" and t.steps == low]
+            if ready:
+                return ready, high
     if method == "population":
         behind = [t for t in trials if t.state in ("waiting", "paused")]
         running = [t for t in trials if t.state == "running"]
-        alive = behind + running
-        level = min((_after(t.steps, levels) for t in alive), default=None)
-        ready = [t for t in behind if _after(t.steps, levels) == level]
-        return (ready[0], level) if ready and level is not None else None
-    waiting = [t for t in trials if t.state == "waiting"]
-    return (waiting[0], levels[0]) if waiting else None
+        level = min((_after(t.steps, levels) for t in behind + running), default=0)
+        return [t for t in behind if _after(t.steps, levels) == level], level
+    return [t for t in trials if t.state == "waiting"], levels[0]
 
 
 def _after(steps: int, levels: Sequence[int]) -> int:

@@ -28,7 +28,7 @@ from neurognode.files import atomic_path
 from neurognode.runs.config import RunConfig, plain
 from neurognode.runs.folder import Run, load_run
 from neurognode.runs.prepare import model_arguments
-from neurognode.runs.schedule import Trial, exploit, next_job, rungs
+from neurognode.runs.schedule import Trial, exploit, next_job, next_jobs, rungs
 from neurognode.runs.space import Space, nested
 from neurognode.runs.trial import advance, advance_together
 from neurognode.runs.workers import RETRIES, Processes, RayCluster
@@ -138,7 +138,7 @@ def sweep(
     n_trials : int
         How many settings.
     workers : int
-        Processes; each trains one fit on one core. With one, fits of one shape train together in random search.
+        Processes; each trains one fit on one core. With one, fits of one shape that are equally far train together.
     ray : str, optional
         Address of a Ray cluster that trains the fits instead, e.g. ``"auto"``; `out` must be a folder that all its
         machines see.
@@ -280,8 +280,8 @@ class _State:
 def _drive(state: _State, workers: int, ray: str | None, tell: Callable[[str], None]) -> None:
     """Run jobs until nothing is left to start."""
     if workers <= 1 and ray is None:
-        while (job := next_job(state.trials, state.levels, state.method)) is not None:
-            _one_process(state, *job, tell)
+        while (jobs := next_jobs(state.trials, state.levels, state.method))[0]:
+            _one_process(state, *jobs, tell)
         return
     failures = 0
     while True:
@@ -300,25 +300,25 @@ def _drive(state: _State, workers: int, ray: str | None, tell: Callable[[str], N
                     trial.state = "paused" if trial.scores else "waiting"
 
 
-def _one_process(state: _State, trial: Trial, until: int, tell: Callable[[str], None]) -> None:
-    """Run a job, in random search together with the jobs of all trials of the same shape that wait."""
-    peers = [trial]
-    if state.method == "random":
-        shape = _shape(trial)
-        peers = [t for t in state.trials if t.state == "waiting" and _shape(t) == shape][:TOGETHER]
+def _one_process(state: _State, ready: list[Trial], until: int, tell: Callable[[str], None]) -> None:
+    """Run the first of the jobs that are ready, together with those of the same shape."""
+    trial, shape = ready[0], _shape(ready[0])
+    peers = [t for t in ready if _shape(t) == shape and t.steps == trial.steps][:TOGETHER]
     if len(peers) > 1 and shape not in state.alone:
+        before = [peer.state for peer in peers]
         for peer in peers:
             peer.state = "running"
         state.save()
-        path = state.folder / f"together-{peers[0].id:03d}.safetensors"
-        outcomes = advance_together([state.job(peer, until) for peer in peers], str(path))
+        whole = state.method == "random"
+        path = str(state.folder / f"together-{peers[0].id:03d}.safetensors") if whole else None
+        outcomes = advance_together([state.job(peer, until) for peer in peers], path)
         if outcomes is not None:
             for peer, outcome in zip(peers, outcomes):
                 _settle(state, peer, until, outcome, tell)
             return
         state.alone.append(shape)
-        for peer in peers:
-            peer.state = "waiting"
+        for peer, was in zip(peers, before):
+            peer.state = was
     trial.state = "running"
     state.save()
     _settle(state, trial, until, advance(**state.job(trial, until)), tell)

@@ -67,26 +67,32 @@ def advance(
     return {"score": stop.score, "interrupted": not run.is_finished, "error": ""}
 
 
-def advance_together(jobs: Sequence[Mapping[str, Any]], checkpoint: str) -> list[dict[str, Any]] | None:
-    """Train several trials to the end in one training; what `advance` says of each, or None if that cannot be.
+def advance_together(
+    jobs: Sequence[Mapping[str, Any]], checkpoint: str | None = None
+) -> list[dict[str, Any]] | None:
+    """Train several trials in one training; what `advance` says of each, or None if that cannot be.
 
     Parameters
     ----------
     jobs : sequence of mapping
-        ``config`` and ``folder`` of each, as `advance` takes them.
-    checkpoint : str
-        File that holds the training of all of them until it has ended.
+        ``config``, ``folder`` and ``until`` of each, as `advance` takes them; `until` is the same for all.
+    checkpoint : str, optional
+        File that holds the training of all of them until it has ended. By default each has a checkpoint of its own,
+        from which it can go on without the others.
     """
     configs = [RunConfig.model_validate(job["config"]) for job in jobs]
     try:
-        found = fit_runs(configs, [job["folder"] for job in jobs], checkpoint, resume=True)
+        folders = [job["folder"] for job in jobs]
+        found = fit_runs(configs, folders, checkpoint, resume=True, until=jobs[0]["until"])
     except (NeurognodeError, ValueError):
         return None
     if found is None:
         return None
-    outcomes = []
-    for run, problem in zip(*found):
-        stopped = problem == "" and not run.is_finished
-        score = float("nan") if problem else run.status["validation_score"][0]
-        outcomes.append({"score": score, "interrupted": stopped, "error": problem})
-    return outcomes
+    return [
+        {
+            "score": float("nan") if one.problem else one.score,
+            "interrupted": one.interrupted,
+            "error": one.problem,
+        }
+        for one in found
+    ]

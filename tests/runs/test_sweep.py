@@ -185,19 +185,25 @@ def test_a_real_sweep_leaves_the_winning_run(small_recording: Path, tmp_path: Pa
     assert (tmp_path / "sweep" / "sweep.svg").is_file()
 
 
-def test_fits_of_one_shape_train_together(
-    small_recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def small(recording: Path, max_steps: int) -> RunConfig:
     arguments = {
-        "max_steps": 4, "latent_dim": 2, "preset": "dynamics", "n_samples": 2, "batch_size": 8, "device": "cpu",
+        "max_steps": max_steps, "latent_dim": 2, "preset": "dynamics", "n_samples": 2, "batch_size": 8, "device": "cpu",
         "encoder_options": {"hidden": 4}, "dynamics_options": {"hidden": [4]},
     }  # fmt: skip
     aligned = {"event": "stimulus_onset_time", "window": [0.0, 0.4], "bin_size": 0.04}
-    config = RunConfig.model_validate(
-        {"recording": {"path": str(small_recording)}, "alignment": {"arguments": aligned},
+    return RunConfig.model_validate(
+        {"recording": {"path": str(recording)}, "alignment": {"arguments": aligned},
          "model": {"arguments": arguments}}
     )  # fmt: skip
-    space = Space.read({"learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}})
+
+
+RATES = Space.read({"learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}})
+
+
+def test_fits_of_one_shape_train_together(
+    small_recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, space = small(small_recording, 4), RATES
     together = sweep(config, space, tmp_path / "together", n_trials=3)
     assert [t.state for t in together.trials] == ["done"] * 3
     assert not list((tmp_path / "together").glob("together-*"))
@@ -208,4 +214,28 @@ def test_fits_of_one_shape_train_together(
     for one, two in zip(together.trials, alone.trials):
         assert one.params == two.params
         assert one.score == pytest.approx(two.score, abs=1e-4)
+    assert together.best.is_finished
+
+
+@pytest.mark.parametrize(("method", "max_steps", "rung"), [("asha", 300, 100), ("population", 150, 50)])
+def test_a_rung_trains_together(
+    method: str,
+    max_steps: int,
+    rung: int,
+    small_recording: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = small(small_recording, max_steps)
+    config.model.arguments["validation_fraction"] = 0.2
+    together = sweep(config, RATES, tmp_path / "together", method=method, n_trials=3)
+    logs = [(together.folder(t) / "log.txt").read_text() for t in together.trials]
+    assert all("together with" in log for log in logs)
+    monkeypatch.setattr("neurognode.runs.sweep.advance_together", lambda jobs, checkpoint: None)
+    alone = sweep(config, RATES, tmp_path / "alone", method=method, n_trials=3)
+    for one, two in zip(together.trials, alone.trials):
+        assert (one.params, one.state) == (two.params, two.state)
+        assert np.isfinite(one.scores[rung])
+        assert one.scores[rung] == pytest.approx(two.scores[rung], abs=1e-3)
+        assert one.scores == pytest.approx(two.scores, abs=0.05)
     assert together.best.is_finished

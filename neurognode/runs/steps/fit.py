@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -97,11 +98,12 @@ def fit_run(
 def fit_runs(
     configs: Sequence[RunConfig],
     outs: Sequence[str | os.PathLike[str]],
-    checkpoint: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | None,
     *,
     resume: bool = False,
     progress: bool = True,
-) -> tuple[list[Run], list[str]] | None:
+    until: int | None = None,
+) -> list[Ended] | None:
     """Fit configurations that differ in how they are trained in one training, one run folder each.
 
     Parameters
@@ -110,15 +112,17 @@ def fit_runs(
         Of one recording and one shape of model.
     outs : sequence of path
         Their folders, made here, or begun and not finished.
-    checkpoint : path
-        File from which ``resume=True`` goes on; removed at the end.
+    checkpoint : path, optional
+        File from which ``resume=True`` goes on; removed at the end. By default each run has a checkpoint of its own.
     resume, progress : bool
         As in `fit_run`.
+    until : int, optional
+        Step to pause at.
 
     Returns
     -------
-    runs, problems
-        What went wrong with each, or "". None, and nothing is made, if they cannot be trained together.
+    list of Ended
+        None, and nothing is made, if they cannot be trained together.
     """
     from neurognode.models.fitting import can_fit_together, fit_together
 
@@ -132,19 +136,47 @@ def fit_runs(
         for config, out in zip(configs, outs)
     ]
     fits = [
-        one.model(checkpoint=checkpoint, resume=resume, progress=progress and index == 0)
+        one.model(
+            checkpoint=checkpoint or one.run.path / "checkpoints" / "training.safetensors",
+            resume=resume,
+            progress=progress and index == 0,
+        )
         for index, one in enumerate(begun)
     ]
     for one in begun:
         with logging_to(one.run.path / "log.txt") as log:
             log.info("fit starts, together with %d others", len(begun) - 1)
-    problems = fit_together(fits, begun[0].train)
-    for one, model, problem in zip(begun, fits, problems):
-        if not problem:
+    ended = []
+    for one, model, problem in zip(begun, fits, fit_together(fits, begun[0].train, until)):
+        paused, stopped = model.stopped_ == "paused", model.stopped_ == "interrupted"
+        if not problem and not paused:
             _keep(one.run, model, one.trials, one.parts)
-    if not any(model.stopped_ == "interrupted" for model in fits):
+        last = model.history_[-1].get("score", math.nan) if model.history_ else math.nan
+        ended.append(Ended(one.run, problem, last if paused else model.validation_score_, stopped))
+    if checkpoint is not None and not any(one.interrupted for one in ended):
         Path(checkpoint).unlink(missing_ok=True)
-    return [one.run for one in begun], problems
+    return ended
+
+
+class Ended(NamedTuple):
+    """How one of several fits ended.
+
+    Attributes
+    ----------
+    run : Run
+        Its folder.
+    problem : str
+        What went wrong, or "".
+    score : float
+        The best validation score, or the last one of a fit that was paused.
+    interrupted : bool
+        Whether Ctrl-C ended it.
+    """
+
+    run: Run
+    problem: str
+    score: float
+    interrupted: bool
 
 
 @dataclass
