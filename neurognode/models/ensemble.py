@@ -35,9 +35,9 @@ class Ensemble(Intervals, BaseEstimator):
     random_state : int or Generator, optional
         Seed from which the members' seeds are drawn; by default the model's own.
     n_jobs : int, optional
-        Members fitted at the same time, each in a process of its own; -1 for one per core. Starting a process
-        takes seconds, so this pays for fits of a minute or more. By default they are trained together in this
-        process, along the population axis of the kernels, where `can_fit_together` says so, and else in turn.
+        Processes that fit members at the same time; -1 for one per core. Starting a process takes seconds, so this
+        pays for fits of a minute or more. Members that a process has to fit are trained together, along the population
+        axis of the kernels, where `can_fit_together` says so, and else in turn.
 
     Attributes
     ----------

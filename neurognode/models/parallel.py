@@ -1,4 +1,4 @@
-"""Members of an ensemble fitted side by side, each in a process of its own.
+"""Members of an ensemble fitted side by side, in several processes.
 
 Trials and settings go to the processes as npz and JSON, fitted members come back as safetensors, progress as lines
 of JSON. Nothing is pickled, so that it works from scripts, notebooks and the command line alike.
@@ -60,31 +60,31 @@ def fit_members(
 ) -> list[LatentDynamics]:
     """Fit `members` in `n_jobs` processes at a time and return them.
 
+    Members that can train together are dealt out to the processes, each of which trains its own in one pass.
+
     Raises
     ------
     ValueError, FitError
         As a fit in this process would.
     """
+    from neurognode.models.fitting import can_fit_together
+
     checked = data.as_trials(trials, members[0].bin_size)
     data.warn_missing(checked["unit"].values, schema.not_finite(checked))
+    n_jobs = min(n_jobs, len(members))
+    groups = [[index] for index in range(len(members))]
+    if can_fit_together(members, trials):
+        groups = [part.tolist() for part in np.array_split(np.arange(len(members)), n_jobs)]
     with tempfile.TemporaryDirectory(prefix="neurognode-") as folder:
         place = Path(folder)
         _write_trials(place / "trials.npz", trials)
         threads = max(1, (os.cpu_count() or 1) // n_jobs)
-        for index, member in enumerate(members):
-            settings = {
-                k: archive.plain(v) for k, v in member.get_params(deep=False).items() if k != "callbacks"
-            }
-            order = {
-                "class": type(member).__name__,
-                "settings": settings | {"progress": False},
-                "threads": threads,
-            }
-            (place / f"{index}.json").write_text(json.dumps(order), encoding="utf-8")
-        waiting = list(range(len(members)))
+        for group in groups:
+            order = {"members": [_order(members[index]) for index in group], "threads": threads}
+            (place / f"{_name(group)}.json").write_text(json.dumps(order), encoding="utf-8")
+        waiting = list(groups)
         problems: list[tuple[str, str]] = []
-        continuous = isinstance(trials, xr.Dataset) and "activity" in trials
-        score_name = "held-out R²" if continuous else "held-out bits/spike"
+        score_name = "held-out R²" if "activity" in checked else "held-out bits/spike"
         lock = threading.Lock()
 
         def work() -> None:
@@ -92,22 +92,33 @@ def fit_members(
                 with lock:
                     if not waiting or problems:
                         return
-                    index = waiting.pop(0)
-                problem = _run(place, index, members[index], labels[index], score_name)
+                    group = waiting.pop(0)
+                label = labels[group[0]] if len(group) == 1 else f"{len(group)} members"
+                problem = _run(place, group, [members[index] for index in group], label, score_name)
                 if problem is not None:
                     problems.append(problem)
 
-        interrupted = _together(work, min(n_jobs, len(members)), waiting)
+        interrupted = _together(work, n_jobs, waiting)
         fitted = [
             _fitted(place, index, member) for index, member in enumerate(members) if _done(place, index)
         ]
         if problems and not (interrupted and fitted):
             kind, message = problems[0]
             raise getattr(errors, kind, ValueError if kind == "ValueError" else errors.FitError)(message)
-        return [_fitted(place, index, member) for index, member in enumerate(members) if _done(place, index)]
+        return fitted
 
 
-def _together(work: Any, n: int, waiting: list[int]) -> bool:
+def _order(member: LatentDynamics) -> dict[str, Any]:
+    """What a process needs to know of a member."""
+    settings = {k: archive.plain(v) for k, v in member.get_params(deep=False).items() if k != "callbacks"}
+    return {"class": type(member).__name__, "settings": settings | {"progress": False}}
+
+
+def _name(group: Sequence[int]) -> str:
+    return "-".join(map(str, group))
+
+
+def _together(work: Any, n: int, waiting: list[list[int]]) -> bool:
     """Run `work` in `n` threads; at Ctrl-C, which the children hear too, start no more and wait for what they have."""
     threads = [threading.Thread(target=work) for _ in range(n)]
     for thread in threads:
@@ -124,16 +135,16 @@ def _together(work: Any, n: int, waiting: list[int]) -> bool:
 
 
 def _run(
-    place: Path, index: int, member: LatentDynamics, label: str, score_name: str
+    place: Path, group: Sequence[int], members: Sequence[LatentDynamics], label: str, score_name: str
 ) -> tuple[str, str] | None:
-    """Fit one member in a process and pass on its progress; return what went wrong, if anything."""
-    listeners: list[Any] = list(member.callbacks or [])
-    if member.progress:
-        listeners.append(ProgressBar(label, score_name))
-    told = CallbackList(listeners)
-    command = [sys.executable, "-m", "neurognode.models.parallel", str(place), str(index)]
+    """Fit some members in a process and pass on their progress; return what went wrong, if anything."""
+    told = []
+    for k, member in enumerate(members):
+        bar = [ProgressBar(label, score_name)] if member.progress and k == 0 else []
+        told.append(CallbackList([*(member.callbacks or []), *bar]))
+    command = [sys.executable, "-m", "neurognode.models.parallel", str(place), _name(group)]
     problem: tuple[str, str] | None = None
-    ended = False
+    ended: set[int] = set()
     search = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
         command,
@@ -145,16 +156,18 @@ def _run(
         assert process.stdout is not None
         assert process.stderr is not None
         for line in process.stdout:
-            verb, *arguments = json.loads(line)
+            verb, member, *arguments = json.loads(line)
             if verb == "problem":
                 problem = (arguments[0], arguments[1])
-            else:
-                ended |= verb == "on_end"
-                getattr(told, verb)(*arguments)
+                continue
+            if verb == "on_end":
+                ended.add(member)
+            getattr(told[member], verb)(*arguments)
         said = process.stderr.read()
-    if not ended:
-        told.on_end("failed")
-    if problem is None and not _done(place, index):
+    for k, listeners in enumerate(told):
+        if k not in ended:
+            listeners.on_end("failed")
+    if problem is None and not all(_done(place, index) for index in group):
         last = said.strip().splitlines()[-1:] or ["it said nothing"]
         problem = ("FitError", f"The process that fitted {label} ended without a result: {last[0]}")
     return problem
@@ -204,41 +217,55 @@ def _say(verb: str, *arguments: Any) -> None:
 
 
 class _Told:
-    """Passes what happens in this process to the one that waits for it, a few times a second."""
+    """Passes what happens to a member here to the process that waits for it, a few times a second."""
 
-    def __init__(self) -> None:
-        self.last = 0.0
+    def __init__(self, member: int) -> None:
+        self.member, self.last = member, 0.0
 
     def on_start(self, total: int) -> None:
-        _say("on_start", total)
+        _say("on_start", self.member, total)
 
     def on_step(self, step: int, total: int, metrics: Any) -> None:
         from time import monotonic
 
         if step == total or monotonic() - self.last > 0.3:
             self.last = monotonic()
-            _say("on_step", step, total, {k: float(v) for k, v in metrics.items()})
+            _say("on_step", self.member, step, total, {k: float(v) for k, v in metrics.items()})
 
     def on_end(self, reason: str) -> None:
-        _say("on_end", reason)
+        _say("on_end", self.member, reason)
 
 
-def main(folder: str, index: str) -> None:
-    """Fit one member; what the child process runs."""
+def main(folder: str, name: str) -> None:
+    """Fit some members; what the child process runs."""
     import torch
 
     from neurognode.models import estimator
+    from neurognode.models.fitting import fit_together
 
     place = Path(folder)
-    order = json.loads((place / f"{index}.json").read_text(encoding="utf-8"))
+    order = json.loads((place / f"{name}.json").read_text(encoding="utf-8"))
     torch.set_num_threads(order["threads"])
-    model = getattr(estimator, order["class"])(**order["settings"], callbacks=[_Told()])
+    models = [
+        getattr(estimator, one["class"])(**one["settings"], callbacks=[_Told(k)])
+        for k, one in enumerate(order["members"])
+    ]
+    trials = _read_trials(place / "trials.npz")
     try:
-        model.fit(_read_trials(place / "trials.npz"))
+        if len(models) == 1:
+            models[0].fit(trials)
+        else:
+            common = models[0].checkpoint
+            for model in models:
+                model.set_params(checkpoint=None if common is None else f"{common}-{name.rpartition('-')[2]}")
+            problems = [problem for problem in fit_together(models, trials) if problem]
+            if problems:
+                raise errors.FitError(problems[0])
     except (ValueError, errors.NeurognodeError) as error:
-        _say("problem", type(error).__name__, str(error))
+        _say("problem", 0, type(error).__name__, str(error))
         return
-    model.save(place / f"{index}.safetensors")
+    for index, model in zip(name.split("-"), models):
+        model.save(place / f"{index}.safetensors")
 
 
 if __name__ == "__main__":

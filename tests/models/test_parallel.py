@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from neurognode.models import Ensemble, LatentGNODE, parallel
 from neurognode.synthetic import circuits, simulate_recording
@@ -46,3 +47,14 @@ def test_what_cannot_be_handed_over_is_fitted_here(trials) -> None:
     assert not parallel.can_fit([LatentGNODE(2, random_state=0)], [trials, trials])
     with pytest.raises(ValueError, match="n_jobs=0"):
         Ensemble(model, n_jobs=0).fit(trials)
+
+
+def test_a_process_trains_several_members_together(trials, tmp_path) -> None:
+    model = LatentGNODE(2, max_steps=4, progress=False, random_state=3)
+    model.set_params(checkpoint=str(tmp_path / "state"))
+    dealt = Ensemble(model, n_members=3, n_jobs=2).fit(trials)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.0-1", "state.2"]
+    here = Ensemble(clone(model).set_params(checkpoint=None), n_members=3).fit(trials)
+    np.testing.assert_allclose(dealt.predict(trials), here.predict(trials), rtol=1e-4)
+    again = Ensemble(clone(model).set_params(resume=True), n_members=3, n_jobs=2).fit(trials)
+    assert np.array_equal(again.predict(trials), dealt.predict(trials))
