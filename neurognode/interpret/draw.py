@@ -238,7 +238,7 @@ def _deep(task: _Task, roll: Behaviour) -> dict[str, Any]:
     none: tuple[np.ndarray, ...] = ()
     out["separatrices"] = task.attempt("separatrices", lambda: _separatrices(task, fixed), none)
     out["escape"] = task.attempt("escape", lambda: _escape(task, fixed), None)
-    ends = roll.ends[np.isfinite(roll.ends).all(1)][:48]
+    ends = roll.ends[np.isfinite(roll.ends).all(1)][: 48 if flow.dim <= 8 else 16]
     if len(ends):
         out["exponents"], out["exponents_error"] = task.attempt(
             "exponents",
