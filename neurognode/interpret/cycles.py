@@ -12,6 +12,8 @@ from neurognode.interpret.variational import tangent_steps
 
 COARSE, STEPS = 100, 400
 """Runge-Kutta steps a period while an orbit is looked for, and in the answer."""
+SMALL = 1e-6
+"""A multiplier below this share of the largest is taken from the volume that the flow contracts, not from itself."""
 CLOSED = 1e-9
 """An orbit is closed if it returns to this share of the region's diameter."""
 
@@ -122,15 +124,18 @@ def first_return(
     return None
 
 
-def _monodromy(flow: Flow, start: np.ndarray, period: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Orbit of `start` over one period, and the derivative of its end by its start."""
+def _monodromy(
+    flow: Flow, start: np.ndarray, period: float, steps: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Orbit of `start` over one period, the derivative of its end by its start, and the log of its determinant."""
     orbit: list[np.ndarray] = []
-    monodromy = np.eye(len(start))
+    monodromy, volume = np.eye(len(start)), 0.0
     for states, propagators in tangent_steps(flow, start[None], period / steps, steps):
         orbit.append(states[:, 0] if not orbit else states[1:, 0])
         for step in propagators[:, 0]:
             monodromy = step @ monodromy
-    return np.concatenate(orbit), monodromy
+        volume += float(np.linalg.slogdet(propagators[:, 0])[1].sum())
+    return np.concatenate(orbit), monodromy, volume
 
 
 def shoot(flow: Flow, region: Region, start: np.ndarray, period: float, max_steps: int = 16) -> Cycle | None:
@@ -140,13 +145,13 @@ def shoot(flow: Flow, region: Region, start: np.ndarray, period: float, max_step
     """
     size, steps, first_extent = float(np.linalg.norm(region.upper - region.lower)), COARSE, 0.0
     for k in range(max_steps):
-        orbit, monodromy = _monodromy(flow, start, period, steps)
+        orbit, monodromy, volume = _monodromy(flow, start, period, steps)
         gap = orbit[-1] - start
         if not (np.isfinite(monodromy).all() and np.isfinite(gap).all()):
             return None
         miss = np.linalg.norm(gap) / size
         if miss < CLOSED and steps == STEPS:
-            return _cycle(flow, region, orbit, period, monodromy, size)
+            return _cycle(region, orbit, period, monodromy, volume, size)
         extent = float(np.linalg.norm(np.ptp(orbit, axis=0)))
         first_extent = extent if k == 0 else first_extent
         if (k >= 4 and miss > 0.02) or extent < 0.2 * first_extent:
@@ -178,8 +183,9 @@ def _correction(
 
 
 def _cycle(
-    flow: Flow, region: Region, orbit: np.ndarray, period: float, monodromy: np.ndarray, size: float
+    region: Region, orbit: np.ndarray, period: float, monodromy: np.ndarray, volume: float, size: float
 ) -> Cycle | None:
+    """The orbit with its exponents; the smallest from the volume, as rounding swamps a tiny multiplier."""
     if np.linalg.norm(np.ptp(orbit, axis=0)) < 1e-3 * size:
         return None
     multipliers = np.linalg.eigvals(monodromy).astype(complex)
@@ -188,6 +194,8 @@ def _cycle(
     others = np.delete(np.abs(multipliers), along)
     with np.errstate(divide="ignore"):
         exponents = np.log(np.abs(multipliers)) / period
+    if len(exponents) > 1 and np.abs(multipliers[-1]) < SMALL * np.abs(multipliers[0]):
+        exponents[-1] = volume / period - exponents[:-1].sum()
     return Cycle(
         orbit,
         period,

@@ -99,18 +99,17 @@ def escape(
     own = np.repeat(np.arange(len(wells)), max(1, min(n_runs, MOST_RUNS // len(wells))))
     states = fixed.points[wells][own]
     limit = 10 * float(np.linalg.norm(region.upper - region.lower))
+    light = flow.single()
     step = max(flow.time_step(states, trial_length), trial_length / MOST_STEPS)
     gap = n_trials * trial_length / LOOKS
-    inside, time = np.ones(len(own), bool), np.zeros(len(own))
-    for _ in range(LOOKS):
-        here = np.flatnonzero(inside)
-        if not len(here):
-            break
-        states[here] = flow.end(states[here], gap, step=step / 2, diffusion=diffusion, rng=rng, limit=limit)
-        relaxed = flow.end(states[here], trial_length, step=step, limit=limit)
-        stays = nearest_attractor(region, fixed.points[wells], relaxed) == own[here]
-        time[here] += np.where(stays, gap, gap / 2)
-        inside[here] = stays
+    seen = light.path(
+        states, gap * np.arange(LOOKS + 1), step=step / 2, diffusion=diffusion, rng=rng, limit=limit
+    )[:, 1:]
+    relaxed = light.end(seen.reshape(-1, flow.dim), trial_length, step=step, limit=limit)
+    reached = nearest_attractor(region, fixed.points[wells], relaxed).reshape(len(own), LOOKS)
+    stays = np.logical_and.accumulate(reached == own[:, None], axis=1)
+    inside, looks = stays[:, -1], stays.sum(1)
+    time = gap * (looks + 0.5 * ~inside)
     left = np.bincount(own[~inside], minlength=len(wells)).astype(float)
     exposure = np.bincount(own, weights=time, minlength=len(wells))
     low, high = chi2.ppf(0.025, 2 * left) / 2 / exposure, chi2.ppf(0.975, 2 * left + 2) / 2 / exposure

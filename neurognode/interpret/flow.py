@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from neurognode.dynamics import integrate
+
 Diffusion = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """States (n, N) and standard normal draws (n, N) -> noise (n, N) in latent units per sqrt(s)."""
 
@@ -157,9 +159,10 @@ class Flow:
         """Follow the flow from `states` (n, N): shape (n, T, N) at `times` (T,), the first being the start.
 
         Runge-Kutta of order 4 without noise, Euler-Maruyama with `diffusion`; a map is iterated. States that
-        leave the ball of radius `limit` around the mean start, or stop being finite, become NaN and stay so.
+        leave the ball of radius `limit` around the mean start, or stop being finite, become NaN and stay so. In
+        single precision the compiled kernels do it, several times faster.
         """
-        h = torch.as_tensor(np.array(states, float))
+        h = torch.tensor(np.asarray(states), dtype=self.dtype)
         out = np.full((len(h), len(times), self.dim), np.nan)
         out[:, 0] = h.numpy()
         if not len(h):
@@ -168,12 +171,24 @@ class Flow:
         centre = h.mean(0)
         for k, gap in enumerate(np.diff(times)):
             count = max(1, round(gap / step)) if self.is_map else max(1, int(np.ceil(gap / step - 1e-9)))
-            for _ in range(count):
-                h = self._advance(h, gap / count, diffusion, rng)
+            if diffusion is None and self.dtype == torch.float32 and not self.is_map:
+                h = self._compiled(h, float(gap), count)
+            else:
+                for _ in range(count):
+                    h = self._advance(h, gap / count, diffusion, rng)
             lost = ~(torch.linalg.vector_norm(h - centre, dim=1) <= limit)
             h[lost] = torch.nan
             out[:, k + 1] = h.numpy()
         return out
+
+    def _compiled(self, h: torch.Tensor, gap: float, count: int) -> torch.Tensor:
+        """`count` Runge-Kutta steps by the kernels of `neurognode.dynamics.integrate`."""
+        good = torch.isfinite(h).all(1)
+        if not good.any():
+            return h
+        x = None if self.inputs is None else self.inputs.expand(int(good.sum()), 2, -1)
+        moved = integrate(self.field, h[good], [0.0, gap], x, "rk4", count, check=False)[:, -1]
+        return h.index_put((good,), moved)
 
     def _advance(
         self, h: torch.Tensor, dt: float, diffusion: Diffusion | None, rng: np.random.Generator | None
@@ -192,7 +207,7 @@ class Flow:
             return h_next
         generator = np.random.default_rng() if rng is None else rng
         noise = diffusion(h.numpy(), generator.standard_normal(tuple(h.shape)))
-        return h_next + np.sqrt(dt) * torch.as_tensor(noise)
+        return h_next + np.sqrt(dt) * torch.as_tensor(noise, dtype=h.dtype)
 
     def end(self, states: np.ndarray, duration: float, **options: Any) -> np.ndarray:
         """Where the flow has taken `states` (n, N) after `duration` seconds, (n, N). Options as for `path`."""

@@ -121,7 +121,7 @@ def behaviour(
     >>> behaviour(Flow(circuit.field), region, circuit.duration).n_clusters
     2
     """
-    rng = np.random.default_rng(random_state)
+    rng, flow = np.random.default_rng(random_state), flow.single()
     starts = region.sample(n_states, rng)
     times = np.linspace(0, 2 * trial_length, GRID + 1)
     reach = 10 * np.linalg.norm(region.upper - region.lower) + 1e-12

@@ -34,12 +34,13 @@ class Poisson(Likelihood):
 class _LogProb(torch.autograd.Function):
     """``k log m - m - log k!`` with a reverse in one pass; means are kept from zero."""
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(values: Tensor, location: Tensor) -> Tensor:
         safe = location.clamp_min(_LEAST)
-        return torch.addcmul(torch.lgamma(values + 1).neg_(), values, safe.log()).sub_(safe)
+        constant = torch.zeros_like(values)
+        many = (values != 0) & (values != 1)
+        constant[many] = -torch.lgamma(values[many] + 1)  # slow, and zero for most bins
+        return torch.addcmul(constant, values, safe.log()).sub_(safe)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -50,6 +51,18 @@ class _LogProb(torch.autograd.Function):
         values, location = ctx.saved_tensors
         slope = (values / location).sub_(1).mul_(along)
         return None, torch.where(location >= _LEAST, slope, torch.zeros_like(slope))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Tensor) -> tuple[Tensor, int]:
+        """Element by element, whatever the axis is."""
+        spread = [
+            tensor.movedim(dim, 0) if dim is not None else tensor[None] for tensor, dim in zip(given, in_dims)
+        ]
+        rank = max(tensor.dim() for tensor in spread)
+        ready = [
+            tensor.reshape(len(tensor), *[1] * (rank - tensor.dim()), *tensor.shape[1:]) for tensor in spread
+        ]
+        return _LogProb.apply(*ready), 0
 
 
 _LEAST = 1e-9
