@@ -19,7 +19,7 @@ from neurognode.interpret.fitted import evidence_of
 from neurognode.models.presets import setting
 
 SCORES = ("forecast", "co_smoothing")
-TURNING = ("ring", "limit_cycle", "rotation")
+PLANAR = ("plane", "ring", "limit_cycle", "rotation")
 """Mechanisms that need two latents."""
 
 
@@ -96,7 +96,7 @@ def rank_mechanisms(
     seconds = ahead * trials.sizes["time"] * float(trials.attrs["bin_size"])
     score = _co_smoothed if by == "co_smoothing" else _forecast
     latent_dim = int(setting(model, "latent_dim"))
-    able = [name for name in MECHANISMS if latent_dim > 1 or name not in TURNING]
+    able = [name for name in MECHANISMS if latent_dim > 1 or name not in PLANAR]
     names = list(able if mechanisms is None else mechanisms)
     for name in names:
         one_of(name, able, f"mechanisms (with {latent_dim} latents)")

@@ -17,6 +17,8 @@ RESIDUAL = "+residual"
 MECHANISMS = {
     "line": "line_attractor",
     "leaky_line": "line_attractor",
+    "unstable_line": "line_attractor",
+    "plane": "plane_attractor",
     "double_well": "discrete_attractors",
     "ring": "ring_attractor",
     "limit_cycle": "limit_cycle",

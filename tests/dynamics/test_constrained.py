@@ -14,8 +14,10 @@ from neurognode.dynamics.constrained import (
     LeakyLine,
     LimitCycle,
     Line,
+    Plane,
     Ring,
     Rotation,
+    UnstableLine,
 )
 
 
@@ -41,6 +43,20 @@ def test_line_integrates_its_input():
 
 def test_leaky_line_decays_at_its_rate():
     assert float(_end(LeakyLine(1, leak=0.5), [1.0], duration=2.0)) == pytest.approx(math.exp(-1), rel=1e-6)
+
+
+def test_unstable_line_grows_at_its_rate_and_forgets_the_rest():
+    end = _end(UnstableLine(2, growth=0.5), [0.1, 1.0], duration=2.0)
+    assert end.tolist() == pytest.approx([0.1 * math.e, 0.0], rel=1e-6, abs=1e-6)
+
+
+def test_plane_keeps_two_values_and_integrates_into_both():
+    assert _end(Plane(3), [0.7, -1.0, 1.0]).tolist() == pytest.approx([0.7, -1.0, 0.0], abs=1e-6)
+    field = Plane(3, 2)
+    with torch.no_grad():
+        field.input_weight.copy_(0.1 * torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
+    end = _end(field, [0.0, 0.0, 0.0], duration=0.5, inputs=[1.0, -2.0])
+    assert end.tolist() == pytest.approx([0.5, -1.0, 0.0], abs=1e-6)
 
 
 def test_rotation_turns_at_its_frequency():
@@ -106,7 +122,12 @@ def test_parameters_are_learned_from_paths():
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"), [("ring", {"latent_dim": 1}), ("double_well", {"latent_dim": 1, "rate": -1.0})]
+    ("kind", "options"),
+    [
+        ("ring", {"latent_dim": 1}),
+        ("plane", {"latent_dim": 1}),
+        ("double_well", {"latent_dim": 1, "rate": -1.0}),
+    ],
 )
 def test_impossible_fields_are_refused(kind, options):
     with pytest.raises(ValueError, match="must be"):

@@ -2,7 +2,7 @@
 
 from neurognode.dynamics.constrained.attractors import DoubleWell, DriftDiffusion, LimitCycle, Ring
 from neurognode.dynamics.constrained.base import ConstrainedField
-from neurognode.dynamics.constrained.linear import LeakyLine, Line, Rotation
+from neurognode.dynamics.constrained.linear import LeakyLine, Line, Plane, Rotation, UnstableLine
 
 __all__ = [
     "ConstrainedField",
@@ -11,6 +11,8 @@ __all__ = [
     "LeakyLine",
     "LimitCycle",
     "Line",
+    "Plane",
     "Ring",
     "Rotation",
+    "UnstableLine",
 ]

@@ -1,4 +1,4 @@
-"""Linear fields: lines and planes of fixed points, leaky ones, and rotations."""
+"""Linear fields: lines and planes of fixed points, leaky and unstable lines, and rotations."""
 
 from __future__ import annotations
 
@@ -44,16 +44,19 @@ class Line(ConstrainedField):
         decay: float = 10.0,
         **options: Any,
     ) -> None:
-        leak = {"leak": options.pop("leak")} if "leak" in options else {}
-        positive = {"decay": decay, **leak}
+        along = {name: options.pop(name) for name in ("leak", "growth") if name in options}
+        positive = {"decay": decay, **along}
         super().__init__(latent_dim, input_dim, positive=positive, least_dim=manifold_dim, **options)
         self.manifold_dim = manifold_dim
         self._options["manifold_dim"] = manifold_dim
 
     def flow(self, h: Tensor) -> Tensor:
         kept, others = h[..., : self.manifold_dim], h[..., self.manifold_dim :]
-        leak = self.value("leak", h) if "log_leak" in self._parameters else 0.0
-        return torch.cat([-leak * kept, -self.value("decay", h) * others], dim=-1)
+        return torch.cat([self.along(h) * kept, -self.value("decay", h) * others], dim=-1)
+
+    def along(self, h: Tensor) -> Tensor | float:
+        """Return the growth rate of the integrating coordinates, 1/s."""
+        return 0.0
 
 
 class LeakyLine(Line):
@@ -80,6 +83,67 @@ class LeakyLine(Line):
 
     def __init__(self, latent_dim: int, input_dim: int = 0, *, leak: float = 1.0, **options: Any) -> None:
         super().__init__(latent_dim, input_dim, leak=leak, **options)
+
+    def along(self, h: Tensor) -> Tensor:
+        return -self.value("leak", h)
+
+
+class UnstableLine(Line):
+    """Unstable integrator: the first coordinate grows away from zero at a slow learned rate.
+
+    An accumulator that weighs early evidence more than late evidence does this (Brunton, Botvinick and Brody 2013,
+    Science 340:95, with a positive lambda).
+
+    Parameters
+    ----------
+    latent_dim, input_dim, manifold_dim, decay
+        As for `Line`.
+    growth : float
+        First value of the rate at which the integrating coordinates grow, 1/s.
+    **options
+        ``members`` and ``random_state``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neurognode.dynamics.constrained import UnstableLine
+    >>> UnstableLine(1, growth=2.0)(torch.ones(1)).detach().round().tolist()
+    [2.0]
+    """
+
+    kind: ClassVar[str] = "unstable_line"
+
+    def __init__(self, latent_dim: int, input_dim: int = 0, *, growth: float = 0.5, **options: Any) -> None:
+        super().__init__(latent_dim, input_dim, growth=growth, **options)
+
+    def along(self, h: Tensor) -> Tensor:
+        return self.value("growth", h)
+
+
+class Plane(Line):
+    """Plane attractor: the first two coordinates keep their values, the others decay.
+
+    Parameters
+    ----------
+    latent_dim, input_dim, decay
+        As for `Line`; at least two latents.
+    manifold_dim : int
+        Number of coordinates that are kept.
+    **options
+        ``members`` and ``random_state``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from neurognode.dynamics.constrained import Plane
+    >>> Plane(3)(torch.ones(3)).detach().round().tolist()
+    [0.0, 0.0, -10.0]
+    """
+
+    kind: ClassVar[str] = "plane"
+
+    def __init__(self, latent_dim: int, input_dim: int = 0, *, manifold_dim: int = 2, **options: Any) -> None:
+        super().__init__(latent_dim, input_dim, manifold_dim=manifold_dim, **options)
 
 
 class Rotation(ConstrainedField):

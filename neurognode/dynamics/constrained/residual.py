@@ -12,7 +12,7 @@ from torch import Tensor
 from neurognode.dynamics.base import VectorField
 from neurognode.dynamics.constrained.attractors import DoubleWell, DriftDiffusion, LimitCycle, Ring
 from neurognode.dynamics.constrained.base import ConstrainedField
-from neurognode.dynamics.constrained.linear import LeakyLine, Line, Rotation
+from neurognode.dynamics.constrained.linear import LeakyLine, Line, Plane, Rotation, UnstableLine
 from neurognode.dynamics.gnode import GNODE
 
 
@@ -95,6 +95,18 @@ class LeakyLineWithResidual(WithResidual):
     """`LeakyLine` plus a residual."""
 
     kind, mechanism = "leaky_line+residual", LeakyLine
+
+
+class UnstableLineWithResidual(WithResidual):
+    """`UnstableLine` plus a residual."""
+
+    kind, mechanism = "unstable_line+residual", UnstableLine
+
+
+class PlaneWithResidual(WithResidual):
+    """`Plane` plus a residual."""
+
+    kind, mechanism = "plane+residual", Plane
 
 
 class RotationWithResidual(WithResidual):
