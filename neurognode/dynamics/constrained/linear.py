@@ -44,7 +44,7 @@ class Line(ConstrainedField):
         decay: float = 10.0,
         **options: Any,
     ) -> None:
-        along = {name: options.pop(name) for name in ("leak", "growth") if name in options}
+        along: dict[str, float] = {name: options.pop(name) for name in ("leak", "growth") if name in options}
         positive = {"decay": decay, **along}
         super().__init__(latent_dim, input_dim, positive=positive, least_dim=manifold_dim, **options)
         self.manifold_dim = manifold_dim
