@@ -24,10 +24,13 @@ MANY, CHEAP = 16, 60
 """With this many latents a Jacobian costs enough for so many steps without one to be taken first."""
 COARSE = 1e5
 """Single precision is left at a residual so many times the one asked for."""
+NEAR = 100.0
+"""A search that ends above so many times the residual of single precision has stalled, and goes on in no other."""
 NEWTON = 1e-4
 """Below this damping, plain Newton steps are tried."""
-STALL = 8
-"""A search whose speed has not fallen by a tenth in this many steps has found a slow point, no zero, and is left."""
+STALL, FALL, FALL_MANY = 8, 0.9, 0.6
+"""A search whose speed has not fallen to this share of itself in eight steps has found a slow point, no zero, and is
+left; with many latents, where steps are dear and starts that share a zero are many, sooner."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +105,13 @@ def _many(flow: Flow, states: np.ndarray, tolerance: float, scale: float, max_st
     light = flow.single()
 
     def search(some: np.ndarray) -> np.ndarray:
-        near = levenberg_marquardt(light, some.astype(np.float32), tolerance * COARSE, scale, max_steps)
-        return levenberg_marquardt(flow, near.astype(float), tolerance, scale, max_steps)
+        found = levenberg_marquardt(
+            light, some.astype(np.float32), tolerance * COARSE, scale, max_steps, FALL_MANY
+        )
+        found = found.astype(float)
+        near = np.linalg.norm(flow.open_velocity(found), axis=1) <= tolerance * COARSE * NEAR
+        found[near] = levenberg_marquardt(flow, found[near], tolerance, scale, max_steps, FALL_MANY)
+        return found
 
     if not len(states):
         return states
@@ -132,7 +140,7 @@ def _thinned(points: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def levenberg_marquardt(
-    flow: Flow, states: np.ndarray, tolerance: float, scale: float, max_steps: int
+    flow: Flow, states: np.ndarray, tolerance: float, scale: float, max_steps: int, fall: float = FALL
 ) -> np.ndarray:
     """Move each state (n, N) to a zero of the field; those that find none are left where they stalled.
 
@@ -149,7 +157,7 @@ def levenberg_marquardt(
     for k in range(max_steps):
         speed = np.linalg.norm(velocity[active], axis=1)
         if k % STALL == STALL - 1:
-            moving = speed < 0.9 * best[active]
+            moving = speed < fall * best[active]
             active, speed = active[moving], speed[moving]
             best[active] = speed
         finite = np.isfinite(speed) & np.isfinite(jacobian[active]).all((1, 2))

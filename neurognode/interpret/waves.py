@@ -10,7 +10,8 @@ from scipy.spatial import cKDTree
 from neurognode.interpret.flow import Flow
 from neurognode.interpret.region import farthest_points
 
-FIRST_WAVE = 16
+FIRST_WAVE, GROWTH = 16, 4
+"""Size of the first wave, and of each after it in sizes of the one before."""
 CHORD_STEPS = 12
 TOGETHER = 0.02
 """States that the approach has brought this close together, in region diameters, are searched as one."""
@@ -30,7 +31,7 @@ def in_waves(
 
     Newton's method with the Jacobian kept at a zero (the chord method) costs a field evaluation a step. States
     that it brings to a zero that is known already are done. So are those that have come to where a search started
-    that stalled. Each wave is twice the size of the one before.
+    that stalled. Each wave is larger than the one before.
 
     Parameters
     ----------
@@ -61,15 +62,13 @@ def in_waves(
         begun = states[chosen].copy()
         states[chosen] = search(begun)
         waiting = np.setdiff1d(waiting, chosen, assume_unique=True)
-        before = len(waiting)
         if len(waiting):
             known, stalled = _zeros(flow, states[chosen], tolerance, scale)
             taken, where = _drawn_in(flow, states[waiting], known, scale)
             states[waiting[taken]] = known[where[taken]]
             waiting = waiting[~taken]
             waiting = waiting[~_beside(states[waiting], begun[stalled], TOGETHER * scale)]
-        if len(waiting) > 0.75 * before:
-            size *= 2
+        size *= GROWTH
     return states
 
 
