@@ -67,7 +67,8 @@ def _timed(flow: Flow, starts: np.ndarray, scale: float) -> float:
 def race(latents: int, starts: int, descent_starts: int, seed: int = 0) -> dict[str, float]:
     """Time both from visited states of a random gated field.
 
-    Ours is the median of six runs, three before the descent and three after it. The descent runs on fewer starts if asked, its seconds then scaled. ``converged`` counts starts that end at a zero.
+    Ours is the median of six runs, three before the descent and three after it. The descent runs on fewer starts if
+    asked, its seconds then scaled. ``converged`` counts starts that end at a zero.
     """
     flow = Flow(GNODE(latents, hidden=(64,), random_state=seed))
     states = np.random.default_rng(0).normal(size=(max(2000, starts), latents))
