@@ -130,7 +130,7 @@ def figure(
     first = round((LIGHT_ON - float(trials["time"].values[0])) / BIN + 0.5)
     n_off = counts.shape[1] - first - n_on
     times = trials["time"].values
-    canvas = Canvas(figsize=(7.2, 2.6), layout="constrained")
+    canvas = Canvas(figsize=(7.2, 2.9), layout="constrained")
     shown = [u for u in range(counts.shape[2]) if mask[stim][:, :, u].any()]
     for k, unit in enumerate(shown):
         ax = canvas.add_subplot(1, len(shown), k + 1)
@@ -150,8 +150,10 @@ def figure(
             ylabel="rate (spikes/s)",
             title=f"unit {trials['unit'].values[unit]}",
         )
-        if k == 0:
-            ax.legend(frameon=False, fontsize="x-small")
+    canvas.legend(
+        *canvas.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False,
+        fontsize="small",
+    )  # fmt: skip
     canvas.savefig(target, metadata={"Date": None})
 
 

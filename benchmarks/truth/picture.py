@@ -1,7 +1,7 @@
-"""Confusion matrices of `fields.csv` and `spikes.jsonl` as one picture, and the figures of the latter as Markdown.
+"""Confusion matrices of `fields.csv` and `spikes.jsonl` as one picture, and the figures of both as Markdown.
 
-Run from the repository's root: ``python -m benchmarks.truth.picture``. Writes ``docs/truth.svg`` and
-``benchmarks/truth/results/spikes.md``.
+Run from the repository's root: ``python -m benchmarks.truth.picture``. Writes ``docs/truth.svg``,
+``benchmarks/truth/results/spikes.md`` and the tables of ``docs/truth.md``, which stand between marks in it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import matplotlib
 import numpy as np
 
 from benchmarks.truth.planted import REPORTED
+from neurognode.synthetic import circuits
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 RESULTS = Path(__file__).parent / "results"
-PICTURE = Path(__file__).parents[2] / "docs" / "truth.svg"
+DOCS = Path(__file__).parents[2] / "docs"
+PICTURE, PAGE = DOCS / "truth.svg", DOCS / "truth.md"
 Counts = dict[tuple[str, str], list[str]]
 """(circuit, hypothesis) -> statuses."""
 
@@ -52,7 +54,8 @@ def of_spikes(lines: Iterable[dict[str, Any]]) -> tuple[Counts, dict[str, set[st
 
 def draw(axes: Any, counts: Counts, true: dict[str, set[str]], title: str) -> None:
     """One matrix: share supported in blue, share rejected left white, the rest grey; what is true is framed."""
-    rows, columns = list(dict.fromkeys(c for c, _ in counts)), list(dict.fromkeys(h for _, h in counts))
+    there, columns = {c for c, _ in counts}, list(dict.fromkeys(h for _, h in counts))
+    rows = [name for name in circuits.names() if name in there]
     for i, circuit in enumerate(rows):
         for j, hypothesis in enumerate(columns):
             statuses = counts.get((circuit, hypothesis), [])
@@ -119,10 +122,10 @@ def recovered(lines: list[dict[str, Any]]) -> list[str]:
         "| their error % | invented |",
         "|---" * 10 + "|",
     ]
-    for name in dict.fromkeys(line["circuit"] for line in lines):
+    for name in [c for c in circuits.names() if any(line["circuit"] == c for line in lines)]:
         own = [m["recovery"] for line in lines if line["circuit"] == name for m in line["members"]]
         count = sum(line["circuit"] == name for line in lines)
-        middle = [f"{np.median([m[k] for m in own]):.2f}" for k in ("state_r2", "cosine", "slope", "noise")]
+        middle = [_median(own, k) for k in ("state_r2", "cosine", "slope", "noise")]
         nodes = [e for m in own for e in m["nodes"]]
         saddles = [e for m in own for e in m["saddles"]]
         seen = [e for e in saddles if e is not None]
@@ -134,22 +137,91 @@ def recovered(lines: list[dict[str, Any]]) -> list[str]:
     return rows
 
 
+def _median(members: list[dict[str, Any]], key: str) -> str:
+    known = [m[key] for m in members if m[key] is not None]
+    return f"{np.median(known):.2f}" if known else "-"
+
+
 def _percent(errors: list[float | None]) -> str:
     found = [e for e in errors if e is not None]
     return f"{100 * float(np.median(found)):.1f}" if found else "-"
 
 
+def sizes(lines: list[dict[str, Any]]) -> list[str]:
+    """A table of how drift and verdict depend on the number of trials, for circuits that have several."""
+    rows = [
+        "| circuit | trials | data sets | state R² | drift cosine | slope | noise | planted hypothesis "
+        "| wrong ones supported |",
+        "|---" * 9 + "|",
+    ]
+    for name in circuits.names():
+        own = [line for line in lines if line["circuit"] == name]
+        numbers = sorted({line["n_trials"] for line in own})
+        for n in numbers if len(numbers) > 1 else ():
+            same = [line for line in own if line["n_trials"] == n]
+            members = [m["recovery"] for line in same for m in line["members"]]
+            middle = [_median(members, k) for k in ("state_r2", "cosine", "slope", "noise")]
+            wrong = sum(
+                any(s == "supported" and h not in line["allowed"] for h, s in line["verdicts"].items())
+                for line in same
+            )
+            told = ", ".join(line["verdicts"][line["planted"]].replace("_", " ") for line in same)
+            rows.append(
+                f"| {name.replace('_', ' ')} | {n} | {len(same)} | {' | '.join(middle)} | {told} | {wrong} |"
+            )
+    return rows if len(rows) > 2 else []
+
+
+def open_or_wrong(lines: list[dict[str, Any]]) -> list[str]:
+    """One line for each data set whose planted hypothesis is not supported, or a wrong one is, with the reason."""
+    rows = []
+    for line in lines:
+        name, planted = f"{line['circuit'].replace('_', ' ')} (seed {line['seed']})", line["planted"]
+        if planted != "none" and line["verdicts"][planted] != "supported":
+            word = line["verdicts"][planted].replace("_", " ")
+            rows.append(f"- {name}: {planted.replace('_', ' ')} {word}. {line['reasons'][planted]}")
+        for other, status in line["verdicts"].items():
+            if status == "supported" and other not in line["allowed"]:
+                rows.append(f"- {name}: {other.replace('_', ' ')} supported. {line['reasons'][other]}")
+    return rows
+
+
+def steps_used() -> str:
+    """Fewest and most training steps of the stored fits of the reported family."""
+    fits = [json.loads(line) for line in (RESULTS / "spike_fits.jsonl").read_text().splitlines()]
+    steps = sorted({fit["steps"] for fit in fits if fit["seed"] >= REPORTED})
+    return f"{steps[0]} to {steps[-1]}" if len(steps) > 1 else str(steps[0])
+
+
+def rewrite(page: str, name: str, text: list[str]) -> str:
+    """The page with what stands between the marks of this name replaced."""
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+    before, rest = page.split(begin)
+    return before + begin + "\n".join(text) + "\n" + end + rest.split(end, 1)[1]
+
+
 def main() -> None:
-    """Picture and summary."""
+    """Picture, summary, and the tables of the page."""
     lines = [json.loads(line) for line in (RESULTS / "spikes.jsonl").read_text().splitlines()]
-    reported = [line for line in lines if line["seed"] >= REPORTED and line["n_trials"] == 200]
+    everything = [line for line in lines if line["seed"] >= REPORTED]
+    reported = [line for line in everything if line["n_trials"] == 200]
     others = [line for line in lines if line["seed"] < REPORTED and line["n_trials"] == 200]
     picture(reported)
     text = ["Fits of spikes of known systems: 60 units, 200 trials, 7.5 spikes/s, three members.", ""]
     for title, group in (("Reported family", reported), ("Family that thresholds were set on", others)):
         if group:
             text += [f"## {title}", "", *[f"- {r}" for r in rates(group)], "", *recovered(group), ""]
+    text += ["## Reported family: what is open or wrong", "", *open_or_wrong(reported), ""]
+    text += ["## Size of the data", "", *sizes(everything), ""]
     (RESULTS / "spikes.md").write_text("\n".join(text))
+    summary = (RESULTS / "fields.md").read_text().splitlines()
+    page = PAGE.read_text()
+    page = rewrite(page, "fields", [line for line in summary if line.startswith("- ")])
+    count = f"- {len(reported)} data sets of {len({r['circuit'] for r in reported})} systems, {steps_used()} steps"
+    page = rewrite(page, "rates", [count, *[f"- {r}" for r in rates(reported)]])
+    page = rewrite(page, "open", open_or_wrong(reported))
+    page = rewrite(page, "recovery", recovered(reported))
+    PAGE.write_text(rewrite(page, "sizes", sizes(everything)))
     print("\n".join(text))
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from neurognode.hypotheses.base import Reading
 from neurognode.hypotheses.evidence import members_of, views_of
-from neurognode.hypotheses.judging import Null, hypotheses_named, judge, read_all
+from neurognode.hypotheses.judging import AGREE, Null, hypotheses_named, judge, read_all
 from neurognode.hypotheses.nulls import refitted, rescored
 from neurognode.hypotheses.verdict import Verdicts
 from neurognode.interpret.agreements import agreement
@@ -54,7 +54,7 @@ def compare(
     hypotheses : sequence of str, optional
         Names in the registry; all by default.
     n_rescored : int
-        Surrogates passed through the fitted model, for the hypotheses that some member speaks for. The p value is
+        Surrogates passed through the fitted model, for the hypotheses that enough members speak for. The p value is
         that of the hypothesis's signature in the latents,
         weighed by the bits per spike they explain. With fewer than 20 times as many as there are hypotheses, less
         one, nothing can be supported after correction. 0 for none: then nothing can be supported unless `n_refits`
@@ -131,8 +131,8 @@ def _undecided(readings: Sequence[Reading]) -> list[Reading]:
 
 
 def _claimed(readings: Sequence[Reading]) -> bool:
-    """Whether any member speaks for a hypothesis: only then does it matter what surrogates look like."""
-    return any(reading.status == "supported" for reading in readings)
+    """Whether enough members speak for a hypothesis: only then does it matter what surrogates look like."""
+    return float(np.mean([reading.status == "supported" for reading in readings])) >= AGREE
 
 
 def _good_enough(members: list[Any], reference: int) -> tuple[list[int], int, list[str]]:
