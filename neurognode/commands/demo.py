@@ -12,7 +12,7 @@ from neurognode.commands.fit import default_out
 from neurognode.errors import one_of
 
 N_TRIALS, N_UNITS, MEMBERS = 200, 60, 3
-BIN, STEPS, QUICK_STEPS = 0.02, 1000, 150
+BIN, STEPS, QUICK_STEPS = 0.02, 600, 150
 
 
 def demo(
