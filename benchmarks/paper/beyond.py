@@ -79,11 +79,12 @@ def task_network(task: str, path: Path) -> dict[str, Any]:
 
 
 def task_states(task: str, path: Path, n_trials: int = 100) -> np.ndarray:
-    """States that a kept network passes in fresh trials, in bins without a pulse, (n, N)."""
-    states, trials = run(task, path, n_trials)
-    quiet = ~(trials.inputs != 0).any(axis=2)
-    quiet[:, :50] = False
-    return states[quiet]
+    """States that a kept network passes in the second half of fresh trials, (n, N).
+
+    Bins with a pulse are among them: without these the region of a task of points would be the points alone.
+    """
+    states, _ = run(task, path, n_trials)
+    return states[:, 50:].reshape(-1, states.shape[2])
 
 
 def run(task: str, path: Path, n_trials: int) -> tuple[np.ndarray, tasks.TaskTrials]:

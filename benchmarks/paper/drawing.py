@@ -26,8 +26,9 @@ def mean_error(values: list[float], digits: int = 4) -> str:
     return f"{a.mean():.{digits}f}{error}"
 
 
-def save(figure: plt.Figure, path: Path) -> None:
-    figure.tight_layout()
+def save(figure: plt.Figure, path: Path, top: float = 1.0) -> None:
+    """Write a figure; what is above `top` is left to a legend of all panels."""
+    figure.tight_layout(rect=(0, 0, 1, top))
     with atomic_path(path) as temporary:
         figure.savefig(temporary)
     plt.close(figure)

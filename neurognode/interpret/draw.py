@@ -32,6 +32,9 @@ DEPTHS = ("full", "quick")
 MOST_POINTS = 2000
 FAR = 2.0
 """Zeros farther from the region's box than this many of its widths are counted, not listed."""
+ROUNDING = 1e-4
+"""No slower is called typical than this share of what the field's rates make of the region's size: where data
+only rest on fixed points, their own speed is rounding, and nothing could be slow beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,6 +289,13 @@ def _precision(task: _Task) -> Precision | None:
     )
 
 
+def _rate(flow: Flow, region: Region) -> float:
+    """Median size of the Jacobian at a few visited states, 1/s."""
+    jacobian = flow.jacobian(region.states[:: -(-len(region.states) // 16)])
+    size = np.abs(jacobian).max((1, 2))
+    return float(np.median(size[np.isfinite(size)])) if np.isfinite(size).any() else 0.0
+
+
 def _fixed_points(task: _Task, roll: Behaviour) -> FixedPoints:
     flow, region = task.flow, task.region
     speed = np.linalg.norm(flow.velocity(region.states), axis=1)
@@ -297,7 +307,8 @@ def _fixed_points(task: _Task, roll: Behaviour) -> FixedPoints:
     ends = roll.ends[np.isfinite(roll.ends).all(1)]
     middle = np.stack([region.states.mean(0), (region.lower + region.upper) / 2])
     starts = np.concatenate([starting_points(region, task.n_starts, task.rng), ends[:64], middle])
-    roots = find_roots(flow, starts, scale=scale, speed=float(np.median(speed)) or float(speed.max()))
+    typical = max(float(np.median(speed)), ROUNDING * scale * _rate(flow, region)) or float(speed.max())
+    roots = find_roots(flow, starts, scale=scale, speed=typical)
     lower, upper = region.box(FAR)
     near = ((roots.points >= lower) & (roots.points <= upper)).all(1)
     if (~near).any():

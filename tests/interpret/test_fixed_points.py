@@ -68,6 +68,16 @@ def test_a_decaying_spiral_is_no_cycle() -> None:
     assert find_cycles(Flow(circuit.field), visited_region(states), states[:, -1], longest=2.0) == []
 
 
+def test_points_are_found_where_the_data_only_rest_on_them() -> None:
+    circuit = circuits.make("points_4")
+    stable = circuit.key.fixed_points[(circuit.key.eigenvalues.real < 0).all(1)]
+    rng = np.random.default_rng(0)
+    states = np.repeat(stable, 50, axis=0) + 1e-14 * rng.normal(size=(50 * len(stable), circuit.latent_dim))
+    found = portrait(circuit.field, states, horizon=1.0, depth="quick").fixed_points
+    gap = np.linalg.norm(stable[:, None] - found.points[None], axis=2)
+    assert gap.min(1).max() < 1e-6
+
+
 def test_types_and_index() -> None:
     values = np.array([[-2, -3], [2 + 1j, 2 - 1j], [0.001, -5], [4, -4], [np.nan, 1]], complex)
     kinds, index = kinds_of(values, 1.0)
