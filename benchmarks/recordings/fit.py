@@ -131,7 +131,7 @@ def _cross_validated(features: np.ndarray, target: np.ndarray) -> float:
     return r2(target.reshape(-1, target.shape[-1]), predicted.reshape(-1, target.shape[-1]))
 
 
-def position(benchmark: Benchmark, model: LatentDynamics) -> float:
+def position(benchmark: Benchmark, model: LatentDynamics | Ensemble) -> float:
     """Place on the track from latents: nearest neighbours, five contiguous blocks, bins in which it moves."""
     trials = benchmark.extra["trials"]
     latents = model.transform(trials).values
@@ -205,6 +205,8 @@ def run(case: str, n_seeds: int, kept: Path | None = None) -> None:
         result["ensemble"] = fly(benchmark, fits, mean)
     else:
         result["ensemble"] = {"co_bps": co_smoothing(benchmark, mean)}
+    if name == "linear_track":
+        result["ensemble"]["position_r2"] = position(benchmark, fits)
     (RESULTS / f"{case}.json").write_text(json.dumps(result, indent=1) + "\n")
     print(case, json.dumps(result["mean_sem"]), json.dumps(result["ensemble"]), flush=True)
 
