@@ -29,7 +29,7 @@ from neurognode.synthetic.recording import simulate_recording
 
 RESULTS = Path(__file__).parent / "results"
 CIRCUITS = ("none", "points_2", "limit_cycle", "ring", "line")
-DIMENSIONS = (2, 3, 5, 8, 16)
+DIMENSIONS = (2, 3, 8)
 STEPS = 300
 """Of the studies of gating and of the number of latents."""
 

@@ -51,6 +51,9 @@ ROWS: list[tuple[str, str, str, str, str, float]] = [
 ]
 """Case, measure, its name, classical baseline, GRU generator and best gnODE known, target."""
 
+NOT_RUN = "It has not been run with enough seeds."
+"""In place of a table that is not there."""
+
 
 def reached(case: str, measure: str) -> tuple[float, float | None, int, float, str] | None:
     """Mean, standard error, number of seeds, CPU seconds per seed and note of one measure; None if it was not run."""
@@ -192,7 +195,7 @@ def main() -> None:
             "co_bps": "co-bps", "latent_r2": "latent R²", "state_r2": "state R²"})) + "\n\n" + paired(),
         "DIMENSION": "\n".join(summary("dimension", "latent_dim", {
             "validation": "validation bits/spike", "co_bps": "co-bps", "latent_r2": "truth from latents (R²)",
-            "state_r2": "latents from truth (R²)", "members_r2": "latents from another seed's (R²)"})),
+            "state_r2": "latents from truth (R²)", "members_r2": "latents from another seed's (R²)"})) or NOT_RUN,
     }  # fmt: skip
     for name, block in blocks.items():
         words = words.replace(f"@{name}@", block)
