@@ -23,10 +23,10 @@ from neurognode.dynamics import GNODE
 from neurognode.interpret import Flow, find_roots, portrait, visited_region
 from neurognode.synthetic import circuits
 
-MERGE = 1e-3
+MERGE, STEPS = 1e-3, 5000
 
 
-def adam_descent(flow: Flow, starts: np.ndarray, tau: float = 0.1, max_steps: int = 5000) -> np.ndarray:
+def adam_descent(flow: Flow, starts: np.ndarray, tau: float = 0.1, max_steps: int = STEPS) -> np.ndarray:
     """States reached by Adam on q, all starts at once, those with q below 1e-12."""
     h = torch.as_tensor(np.array(starts, float)).requires_grad_()
     optimiser = torch.optim.Adam([h], lr=1.0)
@@ -64,11 +64,14 @@ def _timed(flow: Flow, starts: np.ndarray, scale: float) -> float:
     return time.process_time() - begin
 
 
-def race(latents: int, starts: int, descent_starts: int, seed: int = 0) -> dict[str, float]:
+def race(
+    latents: int, starts: int, descent_starts: int, seed: int = 0, descent_steps: int = STEPS
+) -> dict[str, float | None]:
     """Time both from visited states of a random gated field.
 
     Ours is the median of six runs, three before the descent and three after it. The descent runs on fewer starts if
-    asked, its seconds then scaled. ``converged`` counts starts that end at a zero.
+    asked, its seconds then scaled, or for fewer steps (it used all of them whenever they were counted), its points then
+    not counted. ``converged`` counts starts that end at a zero.
     """
     flow = Flow(GNODE(latents, hidden=(64,), random_state=seed))
     states = np.random.default_rng(0).normal(size=(max(2000, starts), latents))
@@ -77,19 +80,20 @@ def race(latents: int, starts: int, descent_starts: int, seed: int = 0) -> dict[
     scale = float(np.linalg.norm(region.upper - region.lower))
     spent = [_timed(flow, chosen, scale) for _ in range(3)]
     begin = time.process_time()
-    descended = adam_descent(flow, chosen[:descent_starts])
-    descent = time.process_time() - begin
+    descended = adam_descent(flow, chosen[:descent_starts], max_steps=descent_steps)
+    descent = (time.process_time() - begin) * STEPS / descent_steps
     spent += [_timed(flow, chosen, scale) for _ in range(3)]
     own = float(np.median(spent))
     roots = find_roots(flow, chosen, scale=scale, speed=1.0, merge=MERGE)
     again = find_roots(flow, chosen[:descent_starts], scale=scale, speed=1.0, merge=MERGE)
+    whole = descent_steps == STEPS
     found = distinct(descended, MERGE * scale) if len(descended) else np.empty((0, latents))
     return {
         "latents": latents, "starts": starts, "seconds": own, "points": int(roots.isolated.sum()),
         "converged": roots.n_converged, "seed": seed,
         "largest_residual": float(roots.residual.max()) if len(roots.residual) else float("nan"),
-        "descent_starts": descent_starts, "descent_seconds": descent, "descent_points": len(found),
-        "descent_converged": len(descended),
+        "descent_starts": descent_starts, "descent_seconds": descent, "descent_steps": descent_steps,
+        "descent_points": len(found) if whole else None, "descent_converged": len(descended) if whole else None,
         "points_from_same_starts": int(again.isolated.sum()),
         "ratio": descent * starts / descent_starts / own,
     }  # fmt: skip
@@ -113,13 +117,15 @@ if __name__ == "__main__":
     parser.add_argument("--starts", type=int, default=1024)
     parser.add_argument("--latents", type=int, default=64)
     parser.add_argument("--descent-starts", type=int, default=1024)
+    parser.add_argument("--descent-steps", type=int, default=STEPS)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="Seeds of the field.")
     options = parser.parse_args()
     torch.set_num_threads(1)
     result = {
         "machine": platform.processor() or platform.machine(),
         "fixed_points": [
-            race(options.latents, options.starts, options.descent_starts, seed) for seed in options.seeds
+            race(options.latents, options.starts, options.descent_starts, seed, options.descent_steps)
+            for seed in options.seeds
         ],
         "portrait_seconds": portraits(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -47,6 +47,9 @@ class Diffusion(nn.Module):
     >>> Diffusion(2, std=0.5)(torch.zeros(3, 2)).shape
     torch.Size([3, 2])
     """
+
+    quick: ClassVar[tuple[str, ...]] = ("log_std",)
+    """Parameters that the training moves faster than others."""
 
     def __init__(
         self,

@@ -7,6 +7,9 @@ import numpy as np
 from neurognode.hypotheses.base import Criterion, Hypothesis, View, above, below, demand
 from neurognode.interpret import Cycle
 
+INSIDE = 0.25
+"""Share of visited states inside a closed orbit (half of them where states run round it) that shows it from within."""
+
 
 class LimitCycle(Hypothesis):
     """A stable periodic orbit in the visited region, which most visited states are led to.
@@ -40,6 +43,7 @@ class LimitCycle(Hypothesis):
             below(cycle.period / length, 1.5, 3.0, "One turn takes {value:.1f} trials."),
             above(cycle.inside, 0.7, 0.3, "Only {value:.0%} of the orbit lies where data have been."),
             above(on_orbit(view, cycle), 0.7, 0.3, "Only {value:.0%} of end points lie on the orbit."),
+            both_sides(view, cycle),
         ]
 
     def statistic(self, view: View) -> float:
@@ -85,6 +89,34 @@ def on_orbit(view: View, cycle: Cycle) -> float:
         1
     )
     return float((gap < 0.05 * region.diameter).mean())
+
+
+def within(view: View, cycle: Cycle) -> float:
+    """Share of visited states that are nearer to the orbit's centre than the orbit is, in the plane of the orbit."""
+    region = view.portrait.region
+    orbit = region.measure(cycle.orbit[:-1])
+    centre = orbit.mean(0)
+    plane = np.linalg.svd(orbit - centre, full_matrices=False)[2][:2]
+    if len(plane) < 2:
+        return float("nan")
+    turned, states = ((points - centre) @ plane.T for points in (orbit, region.measure(region.states)))
+    angle = np.arctan2(turned[:, 1], turned[:, 0])
+    order = np.argsort(angle)
+    radius = np.interp(
+        np.arctan2(states[:, 1], states[:, 0]), angle[order], np.linalg.norm(turned, axis=1)[order],
+        period=2 * np.pi,
+    )  # fmt: skip
+    return float((np.linalg.norm(states, axis=1) < radius).mean())
+
+
+def both_sides(view: View, cycle: Cycle) -> Criterion:
+    """Data have been inside the orbit too: coming in from outside, a rotation that dies away looks the same."""
+    share = within(view, cycle)
+    return demand(
+        True if share >= INSIDE else None,
+        f"Only {share:.0%} of states lie inside the closed orbit: coming in from outside, motion that dies away would "
+        "look the same.",
+    )
 
 
 def later_peak(trajectories: np.ndarray) -> float:

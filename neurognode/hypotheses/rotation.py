@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurognode.hypotheses.base import Criterion, Hypothesis, View, above, below, demand
+from neurognode.hypotheses.base import OPEN, Criterion, Hypothesis, View, above, below, demand
+from neurognode.hypotheses.limit_cycle import both_sides
 from neurognode.surrogates import fit_maximum_entropy
 
 MOST_PATHS = 100
@@ -57,7 +58,6 @@ class Rotation(Hypothesis):
 
     def criteria(self, view: View) -> list[Criterion]:
         fit, length = field_fit(view), view.portrait.horizon
-        cycle = any(c.stable and c.period < 1.5 * length for c in view.portrait.cycles)
         return [
             demand(fit.rate != 0, "The flow's linear part does not turn."),
             above(
@@ -71,7 +71,7 @@ class Rotation(Hypothesis):
             demand(fit.leading, "A direction without turning is slower than the rotation."),
             above(fit.r2, 0.6, 0.35, "A linear flow explains only {value:.0%} of the field."),
             _centre(view),
-            demand(not cycle, "A limit cycle, not a linear rotation, keeps the motion going."),
+            _no_cycle(view),
             below(view.numbers["spread_end"], 1.1, 2.0, "The motion grows without bound."),
         ]  # fmt: skip
 
@@ -105,6 +105,14 @@ class Rotation(Hypothesis):
             f"A linear flow turning at {abs(fit.rate.imag) / (2 * np.pi):.2g} Hz explains {fit.r2:.0%} of the field; "
             f"its rate of decay is {-fit.rate.real:.2g} /s."
         )
+
+
+def _no_cycle(view: View) -> Criterion:
+    """No limit cycle keeps the motion going; open where data have only come to it from outside."""
+    cycles = [c for c in view.portrait.cycles if c.stable and c.period < 1.5 * view.portrait.horizon]
+    if cycles and all(both_sides(view, c).outcome == OPEN for c in cycles):
+        return both_sides(view, cycles[0])
+    return demand(not cycles, "A limit cycle, not a linear rotation, keeps the motion going.")
 
 
 def _centre(view: View) -> Criterion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ class MemberAdam:
         learning rate; the equivalent decoupled decay is ``decay / rate``.
     clip : float, optional
         Largest gradient norm of a member.
+    paces : sequence of float, optional
+        Factor on the learning rate of each parameter.
 
     Examples
     --------
@@ -48,8 +50,11 @@ class MemberAdam:
         decay: str = "decoupled",
         clip: float | None = None,
         betas: tuple[float, float] = (0.9, 0.999),
+        paces: Sequence[float] | None = None,
     ) -> None:
-        self.parameters = [p for p in parameters if p.requires_grad]
+        given = list(parameters)
+        self.parameters = [p for p in given if p.requires_grad]
+        self.paces = [pace for p, pace in zip(given, paces or [1.0] * len(given)) if p.requires_grad]
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.decay, self.clip, self.betas = one_of(decay, DECAYS, "decay"), clip, betas
         self.first = [torch.zeros_like(p) for p in self.parameters]
@@ -64,23 +69,23 @@ class MemberAdam:
         """
         self.n_steps += 1
         used = [
-            (p, p.grad, m, v)
-            for p, m, v in zip(self.parameters, self.first, self.second)
+            (p, p.grad, m, v, pace)
+            for p, m, v, pace in zip(self.parameters, self.first, self.second, self.paces)
             if p.grad is not None
         ]
-        norm = torch.stack([g.double().flatten(1).square().sum(1) for _, g, _, _ in used]).sum(0).sqrt()
+        norm = torch.stack([g.double().flatten(1).square().sum(1) for _, g, *_ in used]).sum(0).sqrt()
         good = torch.isfinite(norm)
         scale = good.to(norm)
         if self.clip is not None:
             scale = scale * torch.clamp(self.clip / (norm.nan_to_num(0.0, 1.0, 1.0) + 1e-6), max=1.0)
         scale = scale.to(self.parameters[0])
         one, two = (1 - beta**self.n_steps for beta in self.betas)
-        for p, g, m, v in used:
+        for p, g, m, v, pace in used:
             shape = (-1, *([1] * (p.ndim - 1)))
             g = torch.where(good.view(shape), g, torch.zeros_like(g)) * scale.view(shape)
             m.lerp_(g, 1 - self.betas[0])
             v.mul_(self.betas[1]).addcmul_(g, g, value=1 - self.betas[1])
-            rate = (self.learning_rate * factor * good).view(shape)
+            rate = (self.learning_rate * (factor * pace) * good).view(shape)
             direction = (m / one) / ((v / two).sqrt() + 1e-8)
             shrink = (self.weight_decay * good).view(shape)
             if self.decay == "decoupled":

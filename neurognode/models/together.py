@@ -21,7 +21,7 @@ from neurognode.training import CallbackList, Outcome, Settings
 from neurognode.training.checkpoint import read_tensors, write_tensors
 from neurognode.training.devices import cpu_threads, keep_memory, make_fabric
 from neurognode.training.loop import Batches, scored
-from neurognode.training.optimisation import rate_factor
+from neurognode.training.optimisation import PACE, quick_names, rate_factor
 from neurognode.training.randomness import batch_indices
 
 _FORMAT, _VERSION = "neurognode.population", 1
@@ -99,12 +99,14 @@ class _Run:
         self.best: list[dict[str, Tensor] | None] = [None] * count
         self.good = [_copy(network) for network in population.networks]
         self.rates = torch.tensor([s.learning_rate for s in settings], device=self.device)
+        quick = quick_names(population.template)
         self.optimiser = MemberAdam(
             population.parameters.values(),
             self.rates,
             torch.tensor([s.weight_decay for s in settings], device=self.device),
             clip=self.common.clip,
             betas=self.common.betas,
+            paces=[PACE if name in quick else 1.0 for name in population.parameters],
         )
         self.files = [s.checkpoint for s in settings if s.checkpoint is not None]
         self.apart = len(set(self.files)) > 1

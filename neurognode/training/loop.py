@@ -279,7 +279,7 @@ class _Run:
         rate = settings.learning_rate * self.scale
         rate *= rate_factor(progress, self.step, settings.warmup_steps, settings.final_rate)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["pace"]
         indices = batch_indices(len(self.batches), settings.batch_size, settings.seed, self.step)
         self.wrapped.train()
         own = {} if self.crew.alone else {"rows": self.crew.rows(len(indices))}

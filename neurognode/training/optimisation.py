@@ -8,13 +8,42 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+PACE = 5.0
+"""How many times faster than the others the parameters move that a module calls `quick`."""
+
+
+def quick_names(module: nn.Module) -> set[str]:
+    """Names of the parameters that move faster: those in the attribute ``quick`` of any part of the module.
+
+    An optimiser of Adam's kind moves no parameter farther in a step than the learning rate, so that the logarithm of
+    a noise level would take a thousand steps to grow by a few.
+
+    Examples
+    --------
+    >>> from neurognode.dynamics import Diffusion
+    >>> from neurognode.training.optimisation import quick_names
+    >>> quick_names(Diffusion(2))
+    {'log_std'}
+    """
+    return {
+        f"{name}.{own}" if name else own
+        for name, part in module.named_modules()
+        for own in getattr(part, "quick", ())
+    }
+
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict]:
-    """Parameters in two groups: matrices decay, vectors (biases, time constants, noise levels) do not."""
-    trained = [p for p in module.parameters() if p.requires_grad]
-    matrices = [p for p in trained if p.ndim > 1]
-    vectors = [p for p in trained if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    """Parameters in groups: matrices decay, vectors (biases, time constants) do not, quick ones move faster."""
+    quick = quick_names(module)
+    trained = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in trained if p.ndim > 1 and name not in quick]
+    vectors = [p for name, p in trained if p.ndim <= 1 and name not in quick]
+    fast = [p for name, p in trained if name in quick]
+    groups: list[dict] = [
+        {"params": matrices, "weight_decay": weight_decay, "pace": 1.0},
+        {"params": vectors, "weight_decay": 0.0, "pace": 1.0},
+        {"params": fast, "weight_decay": 0.0, "pace": PACE},
+    ]
     return [group for group in groups if group["params"]]
 
 

@@ -172,3 +172,17 @@ def test_states_that_keep_moving_are_no_discrete_attractors() -> None:
     moving = replace(view, trajectories=restless)
     assert moving.late_motion > 0.9
     assert hypothesis.read(moving).status == "rejected"
+
+
+@pytest.mark.parametrize(("radii", "told"), [((1.2, 2.0), False), ((0.4, 1.6), True)])
+def test_a_cycle_that_data_come_to_from_outside_only_is_left_open(radii, told) -> None:
+    circuit, rng = circuits.make("limit_cycle"), np.random.default_rng(0)
+    angle, radius = rng.uniform(0, 2 * np.pi, 400), rng.uniform(*radii, 400)
+    states = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    picture = portrait(circuit.field, states, horizon=circuit.duration, n_starts=32)
+    view, chosen = View(picture, Flow(circuit.field), None, 0.02), registry.members("hypotheses")
+    assert chosen["limit_cycle"]().read(view).status == ("supported" if told else "cannot_tell")
+    closed = [
+        c for c in chosen["rotation"]().criteria(view) if "closed orbit" in c.text or "limit cycle" in c.text
+    ]
+    assert [c.outcome for c in closed] == [-1 if told else 0]

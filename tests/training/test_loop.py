@@ -14,6 +14,7 @@ from torch import nn
 from neurognode.errors import FitError, RunError
 from neurognode.training import Callback, Settings, train
 from neurognode.training.checkpoint import read_tensors
+from neurognode.training.optimisation import PACE, parameter_groups
 
 
 class Noisy(nn.Module):
@@ -137,3 +138,29 @@ def test_asking_for_a_gpu_that_is_not_there_says_so() -> None:
         pytest.skip("there is a GPU here")
     with pytest.raises(ValueError, match="no CUDA GPU"):
         train(Noisy(), Rows(), settings(device="cuda"))
+
+
+def test_quick_parameters_move_faster_and_none_is_left_out() -> None:
+    class Part(nn.Module):
+        quick = ("level",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.level, self.other = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
+            self.matrix = nn.Parameter(torch.zeros(2, 2))
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = Part()
+
+        def forward(self, batch: torch.Tensor, progress: float) -> dict[str, torch.Tensor]:
+            return {"loss": ((self.part.level + self.part.other - 10) ** 2).sum() + self.part.matrix.sum()}
+
+    module = Whole()
+    groups = parameter_groups(module, 0.1)
+    assert sum(len(group["params"]) for group in groups) == len(list(module.parameters()))
+    assert [group["pace"] for group in groups] == [1.0, 1.0, PACE]
+    train(module, Rows(), Settings(max_steps=3, warmup_steps=1, learning_rate=0.01, device="cpu"))
+    ratio = (module.part.level / module.part.other).tolist()
+    assert ratio == pytest.approx([PACE] * 2, rel=1e-3)
