@@ -17,7 +17,7 @@ from neurognode.errors import RunError
 from neurognode.files import atomic_path
 
 _FORMAT = "neurognode.training"
-_VERSION = 1
+_VERSION = 2
 
 
 def write_tensors(
