@@ -100,7 +100,10 @@ def _equations(found: dict[str, dict]) -> str:
             rows.append([name, degree, str(e["terms"]), f"{max(e['error']):.3f}", f"{e['path_error']:.3f}"])
     text = "## Flows as equations\n\n`neurognode.interpret.equations`: sparse polynomials read from the fitted fields "
     text += "of the circuits and of the best task networks; errors are on states that neither fitted nor chose them "
-    text += "(root mean square in spreads of the velocity; paths after a trial length in diameters of the region).\n\n"
+    text += "(root mean square in spreads of the velocity; paths after a trial length in diameters of the region). "
+    text += "On a remembered set what is left of the flow is a fine pattern of sinks and saddles, which "
+    text += "polynomials of low degree lack: there, a large error of the velocity goes with paths that hardly part, since all of "
+    text += "them hardly move.\n\n"
     text += table(["field", "degree", "terms", "error of the velocity", "distance of the paths"], rows)
     for name in (c for c in CIRCUITS if c in found):
         text += f"\n{name}, degree 3:\n\n```\n{found[name]['equations']['3']['text']}\n```\n"
@@ -114,18 +117,21 @@ def _proofs(found: dict[str, dict]) -> str:
     for name, cell in found.items():
         proof = cell["proof"]
         kinds = ", ".join(f"{proof['kind'].count(k)} {k}" for k in dict.fromkeys(proof["kind"])) or "none"
-        rows.append(
-            [name, kinds, str(len(proof["searched"])), f"{proof['excluded']:.2%}", str(proof["undecided"])]
-        )
+        rest = f"{proof['undecided']} boxes undecided" if proof["undecided"] else "no other, by proof"
+        inside = f"{sum(proof['inside'])} : {len(proof['searched'])}"
+        rows.append([name, kinds, inside, rest])
         for tolerance, (n, error, moving, unfinished) in cell["pieces"].items():
             left = f"{unfinished} of {n}" if unfinished else "none"
             cut.append([name, f"{float(tolerance):.0%}", str(n), f"{error:.1%}", f"{moving:.0%}", left])
     text = "## Proofs\n\n`neurognode.interpret.proved_fixed_points` on the same fields: fixed points that exist and "
-    text += "are unique in their boxes, beside those that the search of the portrait found in the visited region, and "
-    text += "the share of the searched box in which there is provably none.\n\n"
-    text += table(["field", "proved", "found by search", "proved free", "boxes undecided"], rows)
+    text += "are unique in their boxes; how many of them lie in the visited region, beside those that the search of "
+    text += "the portraits finds there; and what is left of the region and its margin.\n\n"
+    text += table(["field", "proved", "in the region, proved : found by search", "elsewhere"], rows)
     text += "\n`neurognode.interpret.piecewise_affine`: pieces that a proved error needs (in typical speeds), at most "
-    text += "8,000.\n\n" + table(
+    text += (
+        "8,000. Where states rest on points the typical speed is next to none, and no number of pieces gets "
+    )
+    text += "below it.\n\n" + table(
         ["field", "tolerance", "pieces", "proved error", "pieces proved to move", "above the tolerance"], cut
     )
     return text
