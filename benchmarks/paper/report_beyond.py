@@ -102,8 +102,8 @@ def _equations(found: dict[str, dict]) -> str:
     text += "of the circuits and of the best task networks; errors are on states that neither fitted nor chose them "
     text += "(root mean square in spreads of the velocity; paths after a trial length in diameters of the region). "
     text += "On a remembered set what is left of the flow is a fine pattern of sinks and saddles, which "
-    text += "polynomials of low degree lack: there, a large error of the velocity goes with paths that hardly part, since all of "
-    text += "them hardly move.\n\n"
+    text += "polynomials of low degree lack: there, a large error of the velocity goes with paths that hardly part, "
+    text += "since all of them hardly move.\n\n"
     text += table(["field", "degree", "terms", "error of the velocity", "distance of the paths"], rows)
     for name in (c for c in CIRCUITS if c in found):
         text += f"\n{name}, degree 3:\n\n```\n{found[name]['equations']['3']['text']}\n```\n"
