@@ -277,7 +277,13 @@ def _reached(task: str, found: dict) -> list[str]:
     if task == "walker":
         errors, weights = found["squared_error"], str(found["n_weights"])
         assert aim is not None
-        return [mean_error(errors, 3), f"{aim - float(np.mean(errors)):+.3f}", str(len(errors)), weights]
+        steps = found["steps"] if "steps" in found else found["curve"][-1][0]
+        return [
+            f"{mean_error(errors, 3)} after {steps} steps",
+            f"{aim - float(np.mean(errors)):+.3f}",
+            str(len(errors)),
+            weights,
+        ]
     percent = [100 * a for a in found["accuracy"]]
     off = "" if aim is None else f"{float(np.mean(percent)) - 100 * aim:+.2f}"
     return [f"{mean_error(percent, 2)} %", off, str(len(percent)), ""]
