@@ -20,8 +20,11 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def mean_error(values: list[float], digits: int = 4) -> str:
-    """Mean ± standard error."""
+    """Mean ± standard error; seeds without a finite value are counted, not averaged."""
     a = np.asarray(values, float)
+    if not np.isfinite(a).all() and np.isfinite(a).any():
+        lost = int((~np.isfinite(a)).sum())
+        return f"{mean_error(a[np.isfinite(a)].tolist(), digits)} ({lost} of {len(a)} seeds diverged on test trials)"
     error = f" ± {a.std(ddof=1) / len(a) ** 0.5:.{digits}f}" if len(a) > 1 else ""
     return f"{a.mean():.{digits}f}{error}"
 
