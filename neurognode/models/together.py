@@ -20,6 +20,7 @@ from neurognode.models.population import NetworkPopulation
 from neurognode.training import CallbackList, Outcome, Settings
 from neurognode.training.checkpoint import read_tensors, write_tensors
 from neurognode.training.devices import cpu_threads, keep_memory, make_fabric
+from neurognode.training.interrupts import interrupts_between_steps
 from neurognode.training.loop import Batches, scored
 from neurognode.training.optimisation import PACE, quick_names, rate_factor
 from neurognode.training.randomness import batch_indices
@@ -62,8 +63,9 @@ def train_together(
     keep_memory()
     run = _Run(population, data, settings, validate, listeners)
     try:
-        with cpu_threads(settings[0].threads):
-            run.loop(until)
+        with cpu_threads(settings[0].threads), interrupts_between_steps() as check:
+            run.loop(until, check)
+            check()
     except KeyboardInterrupt:
         for outcome in run.outcomes:
             outcome.stopped = "failed" if outcome.stopped == "failed" else "interrupted"
@@ -116,13 +118,14 @@ class _Run:
             self._resume(self.files[0])
         self.started = self.saved = time.monotonic()
 
-    def loop(self, until: int | None) -> None:
+    def loop(self, until: int | None, check: Callable[[], None]) -> None:
         total = self.common.max_steps
         last = total if until is None else min(until, total)
         metrics = [dict(o.history[-1]) if o.history else {} for o in self.outcomes]
         for listener in self.listeners:
             listener.on_start(total)
         while self.step < last and any(o.stopped == "finished" for o in self.outcomes):
+            check()
             for own, new in zip(metrics, self._optimise()):
                 own.update(new)
             self.step += 1

@@ -19,6 +19,7 @@ from neurognode.training.callbacks import CallbackList
 from neurognode.training.checkpoint import load_training, save_training
 from neurognode.training.crew import Crew
 from neurognode.training.devices import cpu_threads, keep_memory, make_fabric
+from neurognode.training.interrupts import interrupts_between_steps
 from neurognode.training.optimisation import gradient_norm, parameter_groups, rate_factor
 from neurognode.training.randomness import batch_indices, seeded, stream
 
@@ -182,8 +183,9 @@ def train(
     keep_memory()
     run = _Run(module, batches, settings, validate, CallbackList(callbacks))
     try:
-        with cpu_threads(settings.threads):
-            run.loop()
+        with cpu_threads(settings.threads), interrupts_between_steps() as check:
+            run.loop(check)
+            check()
     except KeyboardInterrupt:
         run.outcome.stopped = "interrupted"
         warnings.warn(
@@ -226,10 +228,11 @@ class _Run:
             self._resume(settings.checkpoint)
         self.started = self.saved = time.monotonic()
 
-    def loop(self) -> None:
+    def loop(self, check: Callable[[], None]) -> None:
         settings, metrics = self.settings, dict(self.outcome.history[-1]) if self.outcome.history else {}
         self.listeners.on_start(settings.max_steps)
         while self.step < settings.max_steps:
+            check()
             if settings.max_seconds is not None:
                 self.clock = self.crew.agreed(self.fabric, self._seconds())
             metrics.update(self._optimise())
