@@ -87,11 +87,17 @@ def test_default_out_is_never_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert default_out("data/a.nwb") == "a-run-2"
 
 
+def _hear_ctrl_c() -> None:
+    """A process started in the background ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_a_run_that_loads_and_goes_on(small_recording: Path, tmp_path: Path) -> None:
     line = f"fit {small_recording} --align start_time --window 0 1.2 --bin-size 0.04 --latent-dim 2 --max-steps 2000"
     out = tmp_path / "run"
     arguments = [sys.executable, "-m", "neurognode", *line.split(), "--only", "fit", "--out", str(out)]
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(arguments, text=True, preexec_fn=_hear_ctrl_c, **pipes) as process:
         assert process.stderr is not None
         seen = ""
         deadline = time.monotonic() + 60

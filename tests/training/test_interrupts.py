@@ -37,9 +37,12 @@ class Numbers:
 
 
 def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.warns(RuntimeWarning, match="Interrupted at step 3 of 50"):
-        outcome = train(Module(), Numbers(), Settings(max_steps=50, device="cpu"))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.warns(RuntimeWarning, match="Interrupted at step 3 of 50"):
+            outcome = train(Module(), Numbers(), Settings(max_steps=50, device="cpu"))
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert outcome.stopped == "interrupted"
     assert outcome.steps == 3
-    assert signal.getsignal(signal.SIGINT) is before
