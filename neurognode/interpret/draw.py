@@ -30,6 +30,8 @@ from neurognode.interpret.survival import step_survival
 T = TypeVar("T")
 DEPTHS = ("full", "quick")
 MOST_POINTS = 2000
+EXPONENT_STARTS = 48
+"""A third of them with more than eight latents, where each costs the more."""
 FAR = 2.0
 """Zeros farther from the region's box than this many of its widths are counted, not listed."""
 ROUNDING = 1e-4
@@ -241,7 +243,8 @@ def _deep(task: _Task, roll: Behaviour) -> dict[str, Any]:
     none: tuple[np.ndarray, ...] = ()
     out["separatrices"] = task.attempt("separatrices", lambda: _separatrices(task, fixed), none)
     out["escape"] = task.attempt("escape", lambda: _escape(task, fixed), None)
-    ends = roll.ends[np.isfinite(roll.ends).all(1)][: 48 if flow.dim <= 8 else 16]
+    n_ends = EXPONENT_STARTS if flow.dim <= 8 else EXPONENT_STARTS // 3
+    ends = roll.ends[np.isfinite(roll.ends).all(1)][:n_ends]
     if len(ends):
         out["exponents"], out["exponents_error"] = task.attempt(
             "exponents",
