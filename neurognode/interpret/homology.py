@@ -99,16 +99,16 @@ def topology(
             "cannot tell", nothing, np.nan, np.nan, np.nan, str(MissingExtraError("ripser", "topology"))
         )
     rng = np.random.default_rng(random_state)
-    voids = dimension >= 2
-    if voids:
+    sheet = dimension >= 2
+    if sheet:
         points = evened(points)
         size = box_diagonal(points)
-    count = n_points or (150 if voids else 160)
-    name, betti, loops = _name(points, dimension, size, count, voids)
+    count = n_points or (150 if sheet else 160)
+    name, betti, loops = _name(points, dimension, size, count, sheet)
     names = []
     for _ in range(n_resamples):
         subset = points[rng.permutation(len(points))[: max(20, int(0.7 * len(points)))]]
-        names.append(_name(subset, dimension, size, min(count, len(subset)), voids)[0])
+        names.append(_name(subset, dimension, size, min(count, len(subset)), sheet)[0])
     stability = float(np.mean([n == name for n in names])) if names else np.nan
     return Topology(name, betti, stability, float(loops[0] / size), float(loops[1] / size))
 
@@ -123,11 +123,12 @@ def evened(points: np.ndarray) -> np.ndarray:
 
 
 def _name(
-    points: np.ndarray, dimension: int, size: float, count: int, voids: bool
+    points: np.ndarray, dimension: int, size: float, count: int, sheet: bool
 ) -> tuple[str, np.ndarray, np.ndarray]:
     from ripser import ripser
 
     chosen = points[farthest_points(points, count)]
+    voids = sheet and np.linalg.matrix_rank(chosen - chosen.mean(0), tol=1e-6 * size) > 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         bars = ripser(chosen, maxdim=2 if voids else 1)["dgms"]
@@ -137,7 +138,7 @@ def _name(
     loops = np.sort(bars[1][:, 1] - bars[1][:, 0])[::-1] if len(bars[1]) else np.empty(0)
     loops = np.concatenate([loops, np.zeros(2)])
     hollow = bars[2][:, 1] - bars[2][:, 0] if voids and len(bars[2]) else np.empty(0)
-    least = max((LONG_SHEET if voids else LONG) * size, 1.3 * gap)
+    least = max((LONG_SHEET if sheet else LONG) * size, 1.3 * gap)
     betti = np.array([parts, int((loops > least).sum()), int((hollow > 0.5 * least).sum()) if voids else 0])
     if parts > 1:
         return "points", betti, loops

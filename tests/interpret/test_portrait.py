@@ -102,6 +102,16 @@ def test_topology_of_known_sets(name: str, shape: str) -> None:
     assert picture.slow.topology.name == shape
 
 
+def test_a_flat_set_has_no_voids_in_any_coordinates() -> None:
+    rng = np.random.default_rng(0)
+    angle, radius = rng.uniform(0, 2 * np.pi, 400), np.sqrt(rng.uniform(0, 1, 400))
+    disk = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
+    for points in (disk, disk @ rng.normal(size=(2, 30))):
+        found = topology(points, 2)
+        assert found.name == "disk"
+        assert found.betti.tolist() == [1, 0, 0]
+
+
 def test_topology_without_ripser_says_how_to_install(monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ripser", None)
     found = topology(np.random.default_rng(0).normal(size=(100, 2)), 2)
