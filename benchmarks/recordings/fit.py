@@ -32,6 +32,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "linear_track": ("linear_track", {"preset": "auto"}),
     "fly_ring_bar": ("fly_ring_bar", {"preset": "auto", "latent_dim": 8}),
     "lorenz_32": ("lfads_lorenz", {"preset": "dynamics", "latent_dim": 32}),
+    "lorenz_32_long": ("lfads_lorenz", {"preset": "dynamics", "latent_dim": 32, "max_steps": 4500}),
     "lorenz_3": ("lfads_lorenz", {"preset": "auto", "latent_dim": 3}),
     "lorenz_3_autonomous": ("lfads_lorenz", {"preset": "autonomous"}),
     "reach_delay_8": ("reach_delay", {"preset": "auto", "latent_dim": 8}),
