@@ -113,6 +113,17 @@ def test_the_kernel_that_pays_is_chosen(options, trials, steps, expected):
     assert _kernels._automatic(problem).__name__.rpartition(".")[2] == expected
 
 
+@pytest.mark.parametrize(("narrow", "expected"), [(True, "plain"), (False, "cpu")])
+def test_one_step_of_very_many_trials_is_left_to_the_library_without_wide_vectors(
+    monkeypatch, narrow, expected
+):
+    monkeypatch.setattr(cpu, "_narrow_vectors", lambda: narrow)
+    field = GNODE(3, hidden=(256, 256), gate_hidden=(256, 256), init="glorot")
+    problem = make_problem(field, torch.zeros(2000, 3), range(2), None, method="euler", substeps=1,
+                           lengths=None, input_kind="hold", checkpoint=False)  # fmt: skip
+    assert _kernels._automatic(problem).__name__.rpartition(".")[2] == expected
+
+
 @pytest.mark.parametrize("trials", [1, 2, 3, 5, 8, 9, 16, 17, 31, 33, 64, 65])
 def test_every_number_of_trials(trials):
     _compare("cpu", torch.float64, FIELDS["paper"], "exponential_euler", trials=trials, steps=4)

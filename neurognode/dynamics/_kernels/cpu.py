@@ -23,6 +23,8 @@ _MAX_LAYERS = 16
 _REALS = {torch.float32: "float", torch.float64: "double"}
 _FEW_TRIALS, _FEW_EVALUATIONS, _MANY_WEIGHTS, _WEIGHTS_PER_EVALUATION = 3, 128, 500_000, 45_000
 """Evaluations are those of all trials together: packing many weights costs as much as some of them."""
+_NARROW_TRIALS, _NARROW_EVALUATIONS, _NARROW_WEIGHTS = 1024, 2, 130_000
+"""Without AVX-512, one or two evaluations of very many trials through nets of many weights are left to the library."""
 _STORE_LIMIT = 1 << 20
 """Bytes of activations kept for the backward pass; beyond, they are computed again."""
 _THREAD_WORK = 2e6
@@ -69,10 +71,16 @@ def available(dtype: torch.dtype) -> str | None:
 def pays(problem: Problem) -> bool:
     """Say whether it is expected to be faster: not where a few evaluations go through very many weights."""
     trials = problem.h0.shape[-2]
+    weights = weights_of(problem.field)  # type: ignore[arg-type]
+    if trials >= _NARROW_TRIALS and problem.evaluations <= _NARROW_EVALUATIONS and _narrow_vectors():
+        return weights < _NARROW_WEIGHTS
     if trials >= _FEW_TRIALS and trials * problem.evaluations >= _FEW_EVALUATIONS:
         return True
-    weights = weights_of(problem.field)  # type: ignore[arg-type]
     return weights <= _MANY_WEIGHTS and weights <= _WEIGHTS_PER_EVALUATION * problem.evaluations
+
+
+def _narrow_vectors() -> bool:
+    return not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 def run(problem: Problem) -> Tensor:
