@@ -267,17 +267,20 @@ def shown(found: tuple[float, float, float]) -> str:
     return value if low == value == high else f"{value} ({low} to {high})"
 
 
-def critical_dims(store: Store, scale: Scale) -> dict[tuple[float, str, int], tuple[float, float, float]]:
+def critical_dims(
+    store: Store, scale: Scale, variant: str = ""
+) -> dict[tuple[float, str, int], tuple[float, float, float]]:
     """(length, model, depth) -> smallest number of latents that suffices."""
     found = {}
-    for a, model, depth in itertools.product(scale.lengths, ("nODE", "gnODE"), scale.depths):
-        key = ("expressivity", f"length {a}", f"{model} depth {depth}")
-        own = any(store.read(*key, f"N {n}") for n in scale.latent_dims)
+    lengths, depths, sizes = expressivity.extent(scale, variant)
+    for a, gated, depth in itertools.product(lengths, (False, True), depths):
+        key = ("expressivity", f"length {a}{variant}", expressivity.model(gated, depth))
+        own = any(store.read(*key, f"N {n}") for n in sizes)
         look = store.read if own else store.shown
-        cells = {n: look(*key, f"N {n}") for n in scale.latent_dims}
+        cells = {n: look(*key, f"N {n}") for n in sizes}
         errors = {n: cell["nmse"] for n, cell in cells.items() if cell}
         if errors:
-            found[a, model, depth] = expressivity.critical_dim(errors)
+            found[a, "gnODE" if gated else "nODE", depth] = expressivity.critical_dim(errors)
     return found
 
 

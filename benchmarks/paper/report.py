@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.paper import claims, initialisation, real_world, report_beyond, trainability
+from benchmarks.paper import claims, expressivity, initialisation, real_world, report_beyond, trainability
 from benchmarks.paper.drawing import mean_error, plt, table
 from benchmarks.paper.drawing import save as _save
 from benchmarks.paper.networks import MODELS
@@ -236,7 +236,26 @@ def _expressivity(store: Store, scale: Scale, out: Path) -> str:
         "Flows have about as many weights at every depth. Paths that cross need N > 2.\n\n"
         + table(["length scale (s)", "model", "hidden layers", "N*"], rows)
         + "\n![Error over latents](expressivity.svg)\n"
+        + _variants(store, scale)
     )
+
+
+def _variants(store: Store, scale: Scale) -> str:
+    """N* with the same width in every layer, and with other activations."""
+    rows = []
+    for variant in expressivity.VARIANTS:
+        for (a, model, depth), n in claims.critical_dims(store, scale, variant).items():
+            if a == min(scale.lengths) and depth:
+                rows.append(
+                    [variant.removeprefix(", ") or "tanh, equal weights", model, str(depth), claims.shown(n)]
+                )
+    if len({row[0] for row in rows}) < 2:
+        return ""
+    text = (
+        f"\nThe same at length scale {min(scale.lengths)} s with 32 units in every hidden layer (tanh), and with about "
+        "equal weights and other activations; N up to 16.\n\n"
+    )
+    return text + table(["variant", "model", "hidden layers", "N*"], rows)
 
 
 def _real(store: Store) -> str:
