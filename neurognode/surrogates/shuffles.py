@@ -73,9 +73,16 @@ def shuffle_trials(trials: xr.Dataset, random_state: RandomState = None) -> xr.D
     schema.validate(trials)
     rng = np.random.default_rng(random_state)
     values, mask = schema.signal(trials).values, schema.observed(trials)
-    order = np.stack([rng.permutation(values.shape[0]) for _ in range(values.shape[2])], axis=1)[:, None, :]
-    moved = with_signal(trials, np.take_along_axis(values, order, 0), "shuffle_trials")
-    return with_mask(moved, np.take_along_axis(mask, order, 0))
+    order = [rng.permutation(values.shape[0]) for _ in range(values.shape[2])]
+
+    def moved(array: np.ndarray) -> np.ndarray:
+        out = np.empty_like(array)
+        for unit, own in enumerate(order):
+            out[:, :, unit] = array[own, :, unit]
+        return out
+
+    shuffled = with_signal(trials, moved(values), "shuffle_trials")
+    return with_mask(shuffled, mask if mask.all() else moved(mask))
 
 
 def shuffle_conditions(
