@@ -38,6 +38,7 @@ ROWS: list[tuple[str, str, str, str, str, float]] = [
     ),
     ("visual_choice_1", "ensemble.co_bps", "co-bps, members averaged", "0.320", "", 0.335),
     ("lorenz_32", "co_bps", "co-bps (true rates: 0.770)", "0.593", "0.661; 0.715", 0.745),
+    ("lorenz_32", "ensemble.co_bps", "co-bps, members averaged", "0.593", "", 0.745),
     ("lorenz_32", "log_rate_r2", "log-rate R²", "", "0.760; 0.894", 0.94),
     ("lorenz_32", "latent_r2", "latent R²", "0.782", "0.811; 0.955", 0.97),
     ("lorenz_3_autonomous", "co_bps", "co-bps (ceiling 0.754)", "", "0.736", 0.735),
