@@ -177,7 +177,8 @@ def figure(path: Path) -> None:
                 dims, [np.mean(v) for v in values], [np.std(v) / max(len(v), 1) ** 0.5 for v in values],
                 marker="o", label=label,
             )  # fmt: skip
-        ax.set(title=case, xlabel="latent_dim", xscale="log", xticks=dims, xticklabels=dims)
+        ax.set(title=case, xlabel="latents", xscale="log", xticks=dims, xticklabels=dims)
+        ax.minorticks_off()
     axes[0][0].legend(fontsize=7)
     drawn.tight_layout()
     drawn.savefig(path)
