@@ -172,6 +172,28 @@ def sizes(lines: list[dict[str, Any]]) -> list[str]:
     return rows if len(rows) > 2 else []
 
 
+def longer(lines: list[dict[str, Any]]) -> list[str]:
+    """A table of verdicts and recovery after few steps and after as many as the preset takes, on the same data sets."""
+    stored = RESULTS / "spikes_long.jsonl"
+    later = [json.loads(line) for line in stored.read_text().splitlines()] if stored.exists() else []
+    rows = [
+        "| circuit (seed) | planted hypothesis | cosine | slope | noise | after 1,500 steps | cosine | slope | noise "
+        "| wrong ones supported |",
+        "|---" * 10 + "|",
+    ]
+    for line in later:
+        key = (line["circuit"], line["seed"], line["n_trials"])
+        for short in (one for one in lines if (one["circuit"], one["seed"], one["n_trials"]) == key):
+            cells = [f"{line['circuit'].replace('_', ' ')} ({line['seed']})"]
+            for one in (short, line):
+                members = [m["recovery"] for m in one["members"]]
+                told = one["verdicts"].get(one["planted"], "-").replace("_", " ")
+                cells += [told, *(_median(members, k) for k in ("cosine", "slope", "noise"))]
+            wrong = [h for h, s in line["verdicts"].items() if s == "supported" and h not in line["allowed"]]
+            rows.append("| " + " | ".join([*cells, ", ".join(wrong).replace("_", " ") or "none"]) + " |")
+    return rows if len(rows) > 2 else []
+
+
 def open_or_wrong(lines: list[dict[str, Any]]) -> list[str]:
     """One line for each data set whose planted hypothesis is not supported, or a wrong one is, with the reason."""
     rows = []
@@ -189,7 +211,7 @@ def open_or_wrong(lines: list[dict[str, Any]]) -> list[str]:
 def steps_used() -> str:
     """Fewest and most training steps of the stored fits of the reported family."""
     fits = [json.loads(line) for line in (RESULTS / "spike_fits.jsonl").read_text().splitlines()]
-    steps = sorted({fit["steps"] for fit in fits if fit["seed"] >= REPORTED})
+    steps = sorted({fit["steps"] for fit in fits if fit["seed"] >= REPORTED and fit["n_trials"] == 200})
     return f"{steps[0]} to {steps[-1]}" if len(steps) > 1 else str(steps[0])
 
 
@@ -221,6 +243,7 @@ def main() -> None:
     page = rewrite(page, "rates", [count, *[f"- {r}" for r in rates(reported)]])
     page = rewrite(page, "open", open_or_wrong(reported))
     page = rewrite(page, "recovery", recovered(reported))
+    page = rewrite(page, "long", longer(reported))
     PAGE.write_text(rewrite(page, "sizes", sizes(everything)))
     print("\n".join(text))
 
