@@ -74,6 +74,8 @@ def _pruning(circuits: dict[str, dict], out: Path) -> str:
         ax.semilogx(share, [level["co_bps"] for level in found["levels"]], "o-", ms=3, label=name)
     ax.set(xlabel="weights left (%)", ylabel="co-smoothing (bits/spike)")
     ax.set_xlim(110, 1.5)
+    ax.set_xticks(ticks := [100, 50, 20, 10, 5, 2], [str(t) for t in ticks])
+    ax.minorticks_off()
     ax.legend(fontsize=7)
     save(figure, out / "pruning.svg")
     head = [
