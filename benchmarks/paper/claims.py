@@ -246,7 +246,8 @@ def _gated_or_not(store: Store, scale: Scale, cells: list[tuple[float, int, int]
     wins, losses, undecided = 0, [], 0
     for a, d, n in cells:
         one, two = (
-            store.shown("expressivity", f"length {a}", f"{m} depth {d}", f"N {n}") for m in ("gnODE", "nODE")
+            store.shown("expressivity", f"length {a}", expressivity.model(gated, d), f"N {n}")
+            for gated in (True, False)
         )
         if one and two:
             better = (np.subtract.outer(one["nmse"], two["nmse"]) < 0).mean()

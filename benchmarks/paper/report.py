@@ -209,7 +209,9 @@ def _expressivity(store: Store, scale: Scale, out: Path) -> str:
         for model, style in (("nODE", "--"), ("gnODE", "-")):
             for depth in scale.depths:
                 cells = {
-                    n: store.shown("expressivity", f"length {a}", f"{model} depth {depth}", f"N {n}")
+                    n: store.shown(
+                        "expressivity", f"length {a}", expressivity.model(model == "gnODE", depth), f"N {n}"
+                    )
                     for n in scale.latent_dims
                 }
                 known = {n: np.median(c["nmse"]) for n, c in cells.items() if c}

@@ -28,10 +28,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rescored", type=int, default=200)
     parser.add_argument("--refits", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=500, help="of the fits, where they are made")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    members = fitted(options.folder, "fly_ring_bar", options.steps, math.inf)
+    members = fitted(options.folder, "fly_ring_bar", None, math.inf)
     assert members is not None, "without a deadline the fits are always there"
     trials = RECORDINGS["fly_ring_bar"]()
     chosen = hypotheses_named(None)

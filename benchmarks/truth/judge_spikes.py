@@ -1,7 +1,7 @@
 """Verdicts on fits of spikes of known systems: one line of JSON a data set; stopped and called again, it goes on.
 
 ``python -m benchmarks.truth.judge_spikes FOLDER`` reads what `benchmarks.truth.fit_spikes` left in FOLDER and adds to
-``benchmarks/truth/results/spikes.jsonl``.
+``benchmarks/truth/results/spikes.jsonl``, or, with ``--name spikes_long``, to another file beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from neurognode.hypotheses import compare, views_of
 from neurognode.models import LatentDynamics
 from neurognode.synthetic import circuits
 
-RESULTS = Path(__file__).parent / "results" / "spikes.jsonl"
+RESULTS = Path(__file__).parent / "results"
 
 
 def judge_one(folder: Path, name: str, seed: int, n_trials: int, n_members: int) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def judge_one(folder: Path, name: str, seed: int, n_trials: int, n_members: int)
     return {
         "circuit": name, "seed": seed, "n_trials": n_trials, "planted": circuit.hypothesis,
         "allowed": sorted({circuit.hypothesis, *circuit.also_true}),
-        "scores": [round(float(m.validation_score_), 4) for m in members],
+        "steps": int(members[0].n_steps_), "scores": [round(float(m.validation_score_), 4) for m in members],
         "verdicts": {v.hypothesis: v.status for v in verdicts},
         "reasons": {v.hypothesis: v.reason for v in verdicts},
         "p": {v.hypothesis: round(v.p_corrected, 4) for v in verdicts if np.isfinite(v.p_corrected)},
@@ -65,11 +65,11 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def done() -> set[tuple[str, int, int]]:
+def done(results: Path) -> set[tuple[str, int, int]]:
     """Data sets that have a line already."""
-    if not RESULTS.exists():
+    if not results.exists():
         return set()
-    lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
     return {(line["circuit"], line["seed"], line["n_trials"]) for line in lines}
 
 
@@ -82,8 +82,10 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--trials", type=int, nargs="+", default=[200])
     parser.add_argument("--seconds", type=float, default=400.0)
+    parser.add_argument("--name", default="spikes", help="of the file of results")
     options = parser.parse_args()
-    start, known = time.monotonic(), done()
+    results = RESULTS / f"{options.name}.jsonl"
+    start, known = time.monotonic(), done(results)
     for seed in options.seeds:
         for n_trials in options.trials:
             for name in options.circuits:
@@ -93,7 +95,7 @@ def main() -> None:
                 if time.monotonic() - start > options.seconds:
                     return
                 line = judge_one(options.folder, name, seed, n_trials, options.members)
-                with RESULTS.open("a") as stream:
+                with results.open("a") as stream:
                     stream.write(json.dumps(line) + "\n")
                 told = {k: v for k, v in line["verdicts"].items() if v == "supported"}
                 print(name, seed, n_trials, list(told), f"{line['cpu_s']} CPU s", flush=True)

@@ -110,7 +110,7 @@ RECORDINGS: dict[str, Callable[[], xr.Dataset]] = {
 N_MEMBERS = 3
 
 
-def fitted(folder: Path, name: str, steps: int, deadline: float) -> list[LatentDynamics] | None:
+def fitted(folder: Path, name: str, steps: int | None, deadline: float) -> list[LatentDynamics] | None:
     """The members fitted to a recording, the missing ones now; None if the time is up before they are all there."""
     paths = [folder / f"{name}_m{k}.safetensors" for k in range(N_MEMBERS)]
     if not all(path.exists() for path in paths):
@@ -193,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--names", nargs="*", default=list(RECORDINGS))
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, help="instead of the preset's")
     parser.add_argument("--seconds", type=float, default=400.0)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
