@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neurognode.interpret import Flow, Portrait, topology
+from neurognode.interpret.rollouts import AWAY
 
 PASS, FAIL, OPEN = 1, -1, 0
 NUMBER = re.compile(r"\{value[^}]*\}")
@@ -126,6 +127,32 @@ class View:
         moved = ((late[:, lag:] - late[:, :-lag]) ** 2).sum(2)
         spread = np.nanvar(late.reshape(-1, late.shape[2]), axis=0).sum()
         return float(np.sqrt(np.nanmean(moved) / max(float(spread), 1e-300)))
+
+    def held(self, places: np.ndarray) -> np.ndarray:
+        """Of the data's own states near each place (n, N), the share (n,) that are near it half a trial later.
+
+        Near: within a tenth of the region's diameter, and half as far again later. NaN where fewer than twenty states
+        came so near with half a trial left, as at the end of a way that no trial goes beyond.
+        """
+        share = np.full(len(places), np.nan)
+        if self.trajectories is None or self.trajectories.shape[1] < 8 or not len(places):
+            return share
+        region = self.portrait.region
+        paths, lag = region.measure(self.trajectories), self.trajectories.shape[1] // 2
+        for k, place in enumerate(region.measure(places)):
+            distance = np.linalg.norm(paths - place, axis=2) / region.diameter
+            now, later = distance[:, :-lag], distance[:, lag:]
+            near = (now < AWAY) & np.isfinite(later)
+            if near.sum() >= 20:
+                share[k] = (later[near] < 1.5 * AWAY).mean()
+        return share
+
+    @cached_property
+    def groups_held(self) -> np.ndarray:
+        """`held` at the middles of the groups that the flow ends in."""
+        roll = self.portrait.behaviour
+        middles = [np.median(roll.ends[roll.labels == k], axis=0) for k in range(roll.n_clusters)]
+        return self.held(np.reshape(middles, (len(middles), -1)))
 
     @cached_property
     def numbers(self) -> dict[str, float]:

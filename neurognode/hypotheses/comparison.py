@@ -11,7 +11,7 @@ import xarray as xr
 
 from neurognode.hypotheses.base import Reading
 from neurognode.hypotheses.evidence import members_of, views_of
-from neurognode.hypotheses.judging import AGREE, Null, hypotheses_named, judge, read_all
+from neurognode.hypotheses.judging import Null, agreed, hypotheses_named, judge, read_all
 from neurognode.hypotheses.nulls import refitted, rescored
 from neurognode.hypotheses.verdict import Verdicts
 from neurognode.interpret.agreements import agreement
@@ -41,8 +41,9 @@ def compare(
 
     Members whose score on held-out trials is below three quarters of the best one's are left out first. For every
     other member of the ensemble a portrait is drawn and every hypothesis's demands are checked on it. A
-    hypothesis is supported if at least 80 % of members say so, its statistic exceeds that of surrogates
-    (corrected over hypotheses after Holm), and no hypothesis that excludes it is supported too. Models that infer
+    hypothesis is supported if at least 60 % of members decide and 80 % of these say so, its statistic exceeds that of
+    surrogates (corrected over hypotheses after Holm), and no hypothesis that excludes it is supported too; it is
+    rejected if 80 % of all members say so. Models that infer
     inputs (preset "denoise") decide nothing: their latents are not their flow's alone.
 
     Parameters
@@ -132,7 +133,7 @@ def _undecided(readings: Sequence[Reading]) -> list[Reading]:
 
 def _claimed(readings: Sequence[Reading]) -> bool:
     """Whether enough members speak for a hypothesis: only then does it matter what surrogates look like."""
-    return float(np.mean([reading.status == "supported" for reading in readings])) >= AGREE
+    return agreed(readings) == "supported"
 
 
 def _good_enough(members: list[Any], reference: int) -> tuple[list[int], int, list[str]]:

@@ -10,6 +10,8 @@ from neurognode.hypotheses.base import Criterion, View, above, below, demand
 
 WELLS, CONTINUUM = 0.05, 0.2
 """Noise empties wells in fewer than 5 % of cases within a trial, and moves states along a continuum in 20 %."""
+LEFT = 0.85
+"""Of the data's own states, a smaller share than this is still there half a trial later where nothing holds them."""
 
 
 def stays(view: View) -> Criterion:
@@ -37,15 +39,37 @@ def rests(view: View) -> Criterion:
     )  # fmt: skip
 
 
+def holds_data(view: View) -> Criterion:
+    """The data's own states stay at the groups the flow ends in."""
+    share = view.groups_held
+    if view.trajectories is None or not len(share):
+        return demand(True, "")
+    unseen = int(np.isnan(share).sum())
+    if unseen:
+        return demand(
+            None,
+            f"At {unseen} of {len(share)} groups of end points no states were seen for half a trial: they only come "
+            "there at the end.",
+        )
+    text = "Of the data's own states at a group of end points only {value:.0%} are there half a trial later."
+    return above(share.min(), 0.8, 0.5, text)
+
+
 def no_wells(view: View) -> Criterion:
-    """If the flow ends in separate groups, noise carries states between them."""
+    """If the flow ends in separate groups, noise carries states between them, or the data's own states leave them."""
     number = view.numbers
-    if number["n_clusters"] < 2 or number["width"] > 0.4:
+    if number["n_clusters"] < 2 or number["width"] > 0.4 or _left(view):
         return demand(True, "")
     return above(
         number["switching"], CONTINUUM, WELLS,
         f"The flow ends in {number['n_clusters']:.0f} separate groups and noise moves only {{value:.0%}} between them.",
     )  # fmt: skip
+
+
+def _left(view: View) -> bool:
+    """Whether the data's own states leave the groups that the flow ends in."""
+    seen = view.groups_held[np.isfinite(view.groups_held)]
+    return bool(len(seen)) and float(seen.mean()) < LEFT
 
 
 def on_set(view: View, dimension: int, demanded: Sequence[Criterion]) -> list[Criterion]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import xarray as xr
 
 from neurognode.hypotheses.base import View
 from neurognode.interpret import Flow, portrait
-from neurognode.interpret.fitted import Evidence, evidence_of
+from neurognode.interpret.fitted import Evidence, evidence_of, with_noise
+from neurognode.models.noise_level import noise_scale
 
 
 def members_of(fits: Any) -> list[Any]:
@@ -37,6 +39,7 @@ def view_of(
         found.field, found.trajectories, diffusion=found.diffusion, horizon=found.horizon, bin_size=found.bin_size,
         metric=found.metric, depth=depth, random_state=random_state, **options,
     )  # fmt: skip
+    picture = replace(picture, noise_scale=found.noise_scale)
     flow = Flow(found.field, options.get("inputs"))
     return View(picture, flow, found.trajectories, found.bin_size, found.inputs, trial_columns(trials))
 
@@ -50,7 +53,7 @@ def views_of(
     told: Callable[[str, int, int], None] | None = None,
     **options: Any,
 ) -> list[View]:
-    """One view a member of a fitted ensemble (or of a list of models).
+    """One view a member of a fitted ensemble (or of a list of models), its process noise at the likeliest level.
 
     Parameters
     ----------
@@ -78,9 +81,8 @@ def views_of(
     members = members_of(fits)
     views = []
     for k, member in enumerate(members):
-        views.append(
-            view_of(evidence_of(member, trials), trials, depth=depth, random_state=random_state, **options)
-        )
+        found = with_noise(evidence_of(member, trials), noise_scale(member, trials))
+        views.append(view_of(found, trials, depth=depth, random_state=random_state, **options))
         if told is not None:
             told("portraits", k + 1, len(members))
     return views

@@ -15,8 +15,9 @@ from neurognode.hypotheses.base import Hypothesis, Reading, View
 from neurognode.hypotheses.verdict import Verdict, Verdicts
 from neurognode.interpret import Flow, Portrait
 
-AGREE = 0.8
-"""Share of members that must give a status for it to be the verdict."""
+AGREE, DECIDED = 0.8, 0.6
+"""Share of members that must reject a hypothesis for it to be rejected; of those that decide, the share that must
+support it, and the share of members that must decide, for it to be supported."""
 ALPHA = 0.05
 MANY = 100
 """From this many surrogates on, p is a rank; below, it comes from the t distribution that predicts a new one."""
@@ -173,18 +174,19 @@ def judge(
 
 def _alone(name: str, hypothesis: Hypothesis, readings: list[Reading]) -> Verdict:
     counts = Counter(reading.status for reading in readings)
-    status, most = counts.most_common(1)[0]
-    agreement = most / len(readings)
-    chosen = [reading for reading in readings if reading.status == status]
+    status = agreed(readings)
+    shown = status if counts[status] else counts.most_common(1)[0][0]
+    chosen = [reading for reading in readings if reading.status == shown]
     reason = Counter(reading.reason for reading in chosen).most_common(1)[0][0]
     values = np.array([reading.statistic for reading in readings])
     effects = np.array([reading.effect_size for reading in readings])
+    agreement = counts[shown] / len(readings)
     if len(readings) == 1:
         reason = f"{_word(status)}, but agreement is unchecked: one fit cannot be sure. {reason}"
         status, agreement = "cannot_tell", float("nan")
-    elif agreement < AGREE:
+    elif len(counts) > 1:
         parts = ", ".join(f"{count} {key.replace('_', ' ')}" for key, count in counts.most_common())
-        status, reason = "cannot_tell", f"Members disagree ({parts}). {reason}"
+        reason = f"Members {'differ' if status == 'supported' else 'disagree'} ({parts}). {reason}"
     return Verdict(
         name, status, reason,
         statistic=_median(values), statistic_name=hypothesis.statistic_name,
@@ -193,6 +195,26 @@ def _alone(name: str, hypothesis: Hypothesis, readings: list[Reading]) -> Verdic
         variant=Counter(reading.variant for reading in chosen).most_common(1)[0][0],
         members=tuple(reading.status for reading in readings),
     )  # fmt: skip
+
+
+def agreed(readings: Sequence[Reading]) -> str:
+    """What members say together: an open member abstains, but too many of them leave it open.
+
+    Examples
+    --------
+    >>> from neurognode.hypotheses.base import Reading
+    >>> from neurognode.hypotheses.judging import agreed
+    >>> said = lambda *names: agreed([Reading(name, 0.0, 0.0, "") for name in names])
+    >>> said("supported", "supported", "cannot_tell"), said("supported", "supported", "rejected")
+    ('supported', 'cannot_tell')
+    >>> said("rejected", "rejected", "cannot_tell")
+    'cannot_tell'
+    """
+    counts, n = Counter(reading.status for reading in readings), len(readings)
+    decided = counts["supported"] + counts["rejected"]
+    if decided >= DECIDED * n and counts["supported"] >= AGREE * decided:
+        return "supported"
+    return "rejected" if counts["rejected"] >= AGREE * n else "cannot_tell"
 
 
 def _word(status: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from neurognode.hypotheses.base import Criterion, Hypothesis, View, above, below, demand
 from neurognode.interpret import Cycle
 
-INSIDE = 0.25
-"""Share of visited states inside a closed orbit (half of them where states run round it) that shows it from within."""
+NEAR = 0.05
+"""States nearer to a closed orbit than this share of the region's diameter are on it."""
+REACHED, MISSED = 0.6, 0.2
+"""Share of the data's states late in trials that are on an orbit which they have reached, and on one they have not."""
 
 
 class LimitCycle(Hypothesis):
@@ -43,7 +46,7 @@ class LimitCycle(Hypothesis):
             below(cycle.period / length, 1.5, 3.0, "One turn takes {value:.1f} trials."),
             above(cycle.inside, 0.7, 0.3, "Only {value:.0%} of the orbit lies where data have been."),
             above(on_orbit(view, cycle), 0.7, 0.3, "Only {value:.0%} of end points lie on the orbit."),
-            both_sides(view, cycle),
+            is_reached(view, cycle),
         ]
 
     def statistic(self, view: View) -> float:
@@ -80,41 +83,35 @@ def best_cycle(view: View) -> Cycle | None:
 
 
 def on_orbit(view: View, cycle: Cycle) -> float:
-    """Share of end points within 5 % of the region's diameter of the orbit."""
-    region, ends = view.portrait.region, view.portrait.behaviour.ends
-    ends = ends[np.isfinite(ends).all(1)]
-    if not len(ends):
+    """Share of end points on the orbit."""
+    ends = view.portrait.behaviour.ends
+    return _share_on(view, cycle, ends[np.isfinite(ends).all(1)])
+
+
+def data_on(view: View, cycle: Cycle) -> float:
+    """Share of the data's own states on the orbit in the last quarter of trials (of all visited states if unknown)."""
+    states = view.portrait.region.states
+    if view.trajectories is not None:
+        lasting = np.isfinite(view.trajectories).all(2).sum(1)
+        late = np.arange(view.trajectories.shape[1]) >= 0.75 * lasting[:, None]
+        states = view.trajectories[late & np.isfinite(view.trajectories).all(2)]
+    return _share_on(view, cycle, states)
+
+
+def _share_on(view: View, cycle: Cycle, states: np.ndarray) -> float:
+    if not len(states):
         return 0.0
-    gap = np.linalg.norm(region.measure(ends)[:, None] - region.measure(cycle.orbit[::4])[None], axis=2).min(
-        1
-    )
-    return float((gap < 0.05 * region.diameter).mean())
-
-
-def within(view: View, cycle: Cycle) -> float:
-    """Share of visited states that are nearer to the orbit's centre than the orbit is, in the plane of the orbit."""
     region = view.portrait.region
-    orbit = region.measure(cycle.orbit[:-1])
-    centre = orbit.mean(0)
-    plane = np.linalg.svd(orbit - centre, full_matrices=False)[2][:2]
-    if len(plane) < 2:
-        return float("nan")
-    turned, states = ((points - centre) @ plane.T for points in (orbit, region.measure(region.states)))
-    angle = np.arctan2(turned[:, 1], turned[:, 0])
-    order = np.argsort(angle)
-    radius = np.interp(
-        np.arctan2(states[:, 1], states[:, 0]), angle[order], np.linalg.norm(turned, axis=1)[order],
-        period=2 * np.pi,
-    )  # fmt: skip
-    return float((np.linalg.norm(states, axis=1) < radius).mean())
+    tree = cKDTree(region.measure(cycle.orbit[::4]))
+    return float((tree.query(region.measure(states))[0] < NEAR * region.diameter).mean())
 
 
-def both_sides(view: View, cycle: Cycle) -> Criterion:
-    """Data have been inside the orbit too: coming in from outside, a rotation that dies away looks the same."""
-    share = within(view, cycle)
+def is_reached(view: View, cycle: Cycle) -> Criterion:
+    """The data themselves have come to the orbit: on their way to it, motion that dies away looks the same."""
+    share = data_on(view, cycle)
     return demand(
-        True if share >= INSIDE else None,
-        f"Only {share:.0%} of states lie inside the closed orbit: coming in from outside, motion that dies away would "
+        True if share >= REACHED else None,
+        f"Only {share:.0%} of the data's states are on the closed orbit late in trials: motion that dies away would "
         "look the same.",
     )
 

@@ -19,7 +19,7 @@ from neurognode.hypotheses.evidence import trial_columns, view_of
 from neurognode.hypotheses.judging import Null
 from neurognode.hypotheses.passing import at_once, passed, some_trials
 from neurognode.hypotheses.refitting import refit
-from neurognode.interpret.fitted import evidence_of
+from neurognode.interpret.fitted import evidence_of, with_noise
 from neurognode.surrogates import SURROGATES
 
 Told = Callable[[str, int, int], None]
@@ -120,7 +120,8 @@ def refitted(
             numbers = range(first, min(first + TOGETHER, n))
             others = [SURROGATES[surrogate](trials, np.random.default_rng([seed, 2, i])) for i in numbers]
             for other, fit in zip(others, refit(model, others, n_steps, [seed + i for i in numbers])):
-                moved = view_of(evidence_of(fit, other, fast=True), other, depth="quick")
+                found = with_noise(evidence_of(fit, other, fast=True), view.portrait.noise_scale)
+                moved = view_of(found, other, depth="quick")
                 weight = _explained(fit, other)
                 for name in names:
                     with np.errstate(all="ignore"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurognode.hypotheses.base import OPEN, Criterion, Hypothesis, View, above, below, demand
-from neurognode.hypotheses.limit_cycle import both_sides
+from neurognode.hypotheses.limit_cycle import MISSED, data_on, is_reached
 from neurognode.surrogates import fit_maximum_entropy
 
 MOST_PATHS = 100
@@ -108,22 +108,36 @@ class Rotation(Hypothesis):
 
 
 def _no_cycle(view: View) -> Criterion:
-    """No limit cycle keeps the motion going; open where data have only come to it from outside."""
+    """No limit cycle keeps the motion going: none that data have come to; open where only some have."""
     cycles = [c for c in view.portrait.cycles if c.stable and c.period < 1.5 * view.portrait.horizon]
-    if cycles and all(both_sides(view, c).outcome == OPEN for c in cycles):
-        return both_sides(view, cycles[0])
-    return demand(not cycles, "A limit cycle, not a linear rotation, keeps the motion going.")
+    come = [c for c in cycles if data_on(view, c) >= MISSED]
+    if come and all(is_reached(view, c).outcome == OPEN for c in come):
+        return is_reached(view, come[0])
+    return demand(not come, "A limit cycle, not a linear rotation, keeps the motion going.")
 
 
 def _centre(view: View) -> Criterion:
-    """Something to turn about: a fixed point with a complex leading pair in the region's box (it may be a hole)."""
+    """Something that states turn about, from all sides: a fixed point with a complex pair (it may be a hole)."""
     fixed = view.portrait.fixed_points
     lower, upper = view.portrait.region.box(0.2)
-    within = ((fixed.points >= lower) & (fixed.points <= upper)).all(1) & fixed.isolated
-    turning = (np.abs(fixed.eigenvalues.imag) > 1e-6).any(1) & within
-    return demand(
-        True if turning.any() else None, "No fixed point was found that the states could turn about."
-    )
+    within_box = ((fixed.points >= lower) & (fixed.points <= upper)).all(1) & fixed.isolated
+    turning = np.flatnonzero((np.abs(fixed.eigenvalues.imag) > 1e-6).any(1) & within_box)
+    if not len(turning):
+        return demand(None, "No fixed point was found that the states could turn about.")
+    sides = max(sides_seen(view, k) for k in turning)
+    return above(sides, 0.75, 0.5, "States are on {value:.0%} of the sides of what they would turn about.")
+
+
+def sides_seen(view: View, k: int) -> float:
+    """Share of twelve directions, in the plane in which fixed point `k` turns, in which there are visited states."""
+    fixed, region = view.portrait.fixed_points, view.portrait.region
+    pair = int(np.argmax(np.abs(fixed.eigenvalues[k].imag)))
+    vector = region.measure(fixed.eigenvectors[k, :, pair])
+    plane = np.linalg.qr(np.stack([vector.real, vector.imag], axis=1))[0]
+    flat = region.measure(region.states - fixed.points[k]) @ plane
+    angle = np.arctan2(flat[:, 1], flat[:, 0])
+    counts = np.histogram(angle, 12, (-np.pi, np.pi))[0]
+    return float((counts >= 0.01 * len(angle)).mean())
 
 
 def field_fit(view: View) -> LinearFit:

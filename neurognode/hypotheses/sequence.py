@@ -29,10 +29,9 @@ class Sequence(Hypothesis):
     compatible = ("regime_switch",)
 
     def criteria(self, view: View) -> list[Criterion]:
-        number, fixed = view.numbers, view.portrait.fixed_points
-        inside = int(fixed.inside.sum())
+        number, stops = view.numbers, stopping_points(view)
         return [
-            demand(inside == 0, f"There are {inside} fixed points where data have been."),
+            demand(stops == 0, f"Fixed points where data have been, and rest if these are stable: {stops}."),
             above(speed_floor(view), 0.2, 0.08, "In places the flow stops: {value:.2f} diameters a trial."),
             demand(not any(c.stable for c in view.portrait.cycles), "States run round a closed orbit."),
             above(progress(view), 0.3, 0.15, "Only {value:.0%} of the way leads onward."),
@@ -60,6 +59,20 @@ class Sequence(Hypothesis):
             f"The flow never slows below {speed_floor(view):.2f} diameters a trial, and neighbouring paths approach at "
             f"{-across(view) / view.portrait.horizon:.1f} /s."
         )
+
+
+def stopping_points(view: View) -> int:
+    """Fixed points where data have been, without stable ones that no trial reaches half its length before its end.
+
+    Fits often let the flow end where trials do; whether states would rest there, no data show.
+    """
+    fixed = view.portrait.fixed_points
+    inside = np.flatnonzero(fixed.inside)
+    unseen = fixed.stable[inside]
+    if view.trajectories is not None and unseen.any():
+        unseen = unseen & np.isnan(view.held(fixed.points[inside]))
+        return int((~unseen).sum())
+    return len(inside)
 
 
 def _first_trial(view: View) -> np.ndarray:

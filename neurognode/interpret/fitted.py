@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from neurognode.interpret.draw import portrait
 from neurognode.interpret.portraits import Portrait
+from neurognode.models.noise_level import noise_scale, scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class Evidence:
         The readout's shape: distances under it are root mean square log rates over units (or signals).
     inputs : array (trial, time, I) or None
         External inputs, with zeros for inferred ones.
+    noise_scale : float
+        Factor on the fitted process noise that `diffusion` has.
     """
 
     field: Any
@@ -38,6 +41,7 @@ class Evidence:
     horizon: float
     metric: np.ndarray | None
     inputs: np.ndarray | None
+    noise_scale: float = 1.0
 
 
 def readout_metric(readout: Any, dim: int) -> np.ndarray | None:
@@ -88,6 +92,13 @@ def evidence_of(model: Any, trials: Any, *, fast: bool = False) -> Evidence:
     )
 
 
+def with_noise(found: Evidence, factor: float) -> Evidence:
+    """The same evidence with the fitted process noise times `factor`."""
+    if found.diffusion is None or factor == 1:
+        return found
+    return replace(found, diffusion=scaled(found.diffusion, factor), noise_scale=factor)
+
+
 def portrait_of(model: Any, trials: Any, **options: Any) -> Portrait:
     """The portrait of a fitted model's field where trials have been.
 
@@ -112,7 +123,9 @@ def portrait_of(model: Any, trials: Any, **options: Any) -> Portrait:
     """
     model = getattr(model, "reference", model)
     found = evidence_of(model, trials)
+    found = with_noise(found, noise_scale(model, trials))
     settings = {
         "diffusion": found.diffusion, "horizon": found.horizon, "bin_size": found.bin_size, "metric": found.metric,
     }  # fmt: skip
-    return portrait(found.field, found.trajectories, **{**settings, **options})
+    picture = portrait(found.field, found.trajectories, **{**settings, **options})
+    return replace(picture, noise_scale=found.noise_scale)

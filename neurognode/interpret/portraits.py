@@ -92,6 +92,8 @@ class Portrait:
         Points of the stable manifold of each saddle with one unstable direction inside the data, in their order.
     escape : Escape or None
         How long the noise leaves a state in each well; None without noise.
+    noise_scale : float
+        Factor on the fitted process noise that was used throughout (see `neurognode.models.noise_level`).
 
     Examples
     --------
@@ -124,6 +126,7 @@ class Portrait:
     notes: tuple[str, ...]
     separatrices: tuple[np.ndarray, ...] = ()
     escape: Escape | None = None
+    noise_scale: float = 1.0
 
     def scalars(self) -> dict[str, float]:
         """The portrait's single numbers by name; lengths in region diameters, rates in 1/s."""
@@ -153,6 +156,7 @@ class Portrait:
             "contraction": self.contraction,
             "tangling": self.tangling,
             "escape": self._escaping(),
+            "noise_scale": self.noise_scale,
             "rate_error": self.precision.rate_error if self.precision is not None else float("nan"),
         }
         return numbers
@@ -225,7 +229,8 @@ def _lines(picture: Portrait) -> list[str]:
         f"data's, moving {roll.travel:.2f} diameters a trial"
     )
     if np.isfinite(roll.switching):
-        lines.append(f"  noise moves {roll.switching:.0%} of end points elsewhere within a trial")
+        scale = "" if picture.noise_scale == 1 else f", {picture.noise_scale:.2g} times as strong as fitted,"
+        lines.append(f"  noise{scale} moves {roll.switching:.0%} of end points elsewhere within a trial")
     across = f" and {slow.normal_rate:.2g} /s across" if np.isfinite(slow.normal_rate) else ""
     along = f", {slow.tangent_rate:.2g} /s along" if np.isfinite(slow.tangent_rate) else ""
     lines.append(f"  slow set: {slow.topology.name}, dimension {slow.dimension}{along}{across}")

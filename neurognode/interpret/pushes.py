@@ -13,10 +13,11 @@ import xarray as xr
 
 from neurognode.errors import one_of
 from neurognode.files import atomic_path
-from neurognode.interpret.fitted import Evidence, evidence_of
+from neurognode.interpret.fitted import Evidence, evidence_of, with_noise
 from neurognode.interpret.flow import Flow, as_diffusion
 from neurognode.interpret.perturbations import Response, perturb, unit_push
 from neurognode.interpret.region import visited_region
+from neurognode.models.noise_level import noise_scale
 
 FEWEST = 3
 
@@ -141,6 +142,7 @@ def push_model(
     """
     model = getattr(model, "reference", model)
     found = evidence_of(model, trials)
+    found = with_noise(found, noise_scale(model, trials)) if noise else found
     times = np.asarray(trials["time"].values, float) if isinstance(trials, xr.Dataset) else None
     return push_evidence(
         model, found, times=times, push=push, size=size, at=at, duration=duration, units=units, inputs=inputs,

@@ -213,7 +213,7 @@ class LatentPath(nn.Module):
             return self.run(Plan(h0, h0.new_zeros(len(h0))), n_bins, inputs, self.field)[0]
         states, std = [h0], noise * self.step_std(h0)
         for t in range(n_bins - 1):
-            h = self._step(states[-1], None if inputs is None else inputs[:, t])
+            h = self.step(states[-1], None if inputs is None else inputs[:, t])
             states.append(h + std * torch.randn_like(h))
         return torch.stack(states, 1)
 
@@ -222,14 +222,15 @@ class LatentPath(nn.Module):
         mean = self.start.mean
         return mean + self.start.std * torch.randn(n_trials, len(mean), dtype=mean.dtype, device=mean.device)
 
-    def _step(self, h: Tensor, x: Tensor | None) -> Tensor:
+    def step(self, h: Tensor, x: Tensor | None) -> Tensor:
+        """States (B, N) one bin later, without noise, under inputs (B, I)."""
         if isinstance(self.field, Map):
             for _ in range(max(round(self.bin_size / self.field.dt), 1)):
                 h = self.field.step(h, x)
             return h
-        step = METHODS[self.method].step
+        one = METHODS[self.method].step
         for _ in range(self.substeps):
-            h = step(self.field, h, lambda _: x, self.bin_size / self.substeps)
+            h = one(self.field, h, lambda _: x, self.bin_size / self.substeps)
         return h
 
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from neurognode.errors import RecordingError, RunError
 from neurognode.files import atomic_path
+from neurognode.models.noise_level import noise_scale
 from neurognode.runs.board import TensorBoard, summary_writer
 from neurognode.runs.config import RunConfig, plain
 from neurognode.runs.folder import WEIGHTS, Run, clean_dataset, load_run
@@ -271,6 +272,7 @@ def _keep(run: Run, model: Any, trials: xr.Dataset, parts: Partition) -> None:
             "steps": [member.n_steps_ for member in members],
             "validation_score": [member.validation_score_ for member in members],
             "reference": getattr(model, "reference_", 0),
+            "noise_scale": [noise_scale(member, trials.isel(trial=~parts.is_test)) for member in members],
         },
     )
     write_latents(run, model, trials, parts)

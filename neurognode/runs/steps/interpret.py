@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from neurognode.hypotheses.evidence import members_of
 from neurognode.interpret import Portrait, portrait
 from neurognode.interpret.agreements import agreement
 from neurognode.interpret.fitted import readout_metric
+from neurognode.models.noise_level import scaled
 from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 
@@ -46,7 +48,7 @@ def interpret_run(
     pictures = []
     with logging_to(run.path / "log.txt") as log:
         for k, (member, own) in enumerate(zip(members, states)):
-            pictures.append(_portrait(member, own, inputs, random_state))
+            pictures.append(_portrait(member, own, inputs, noise_scale_of(run, k), random_state))
             if progress is not None:
                 progress("portraits", k + 1, len(members))
         for k, picture in enumerate(pictures):
@@ -71,18 +73,25 @@ def member_states(run: Run) -> np.ndarray:
     return stored["latents"].values[None].astype(float)
 
 
-def _portrait(member: Any, states: np.ndarray, inputs: Any, random_state: int) -> Portrait:
-    width = float(member.bin_size_)
-    return portrait(
+def noise_scale_of(run: Run, member: int) -> float:
+    """Factor on a member's process noise that makes the training trials likeliest, as the fit left it."""
+    kept = run.status.get("noise_scale", [])
+    return float(kept[member]) if member < len(kept) else 1.0
+
+
+def _portrait(member: Any, states: np.ndarray, inputs: Any, factor: float, random_state: int) -> Portrait:
+    width, noise = float(member.bin_size_), member.diffusion_
+    picture = portrait(
         member.field_,
         states,
         inputs=inputs,
-        diffusion=member.diffusion_,
+        diffusion=None if noise is None else scaled(noise, factor),
         horizon=float(np.median(np.isfinite(states).all(2).sum(1))) * width,
         bin_size=width,
         metric=readout_metric(member.readout_, int(member.field_.latent_dim)),
         random_state=random_state,
     )
+    return dataclasses.replace(picture, noise_scale=factor)
 
 
 def _agreement(
