@@ -175,7 +175,7 @@ def test_states_that_keep_moving_are_no_discrete_attractors() -> None:
 
 
 @pytest.mark.parametrize(("length", "told"), [(0.1, False), (1.6, True)])
-def test_a_cycle_that_data_have_not_come_to_is_left_open(length: float, told: bool) -> None:
+def test_a_cycle_that_data_have_not_come_to_is_not_claimed(length: float, told: bool) -> None:
     circuit, rng = circuits.make("limit_cycle"), np.random.default_rng(0)
     angle, radius = rng.uniform(0, 2 * np.pi, 200), rng.uniform(1.6, 2.0, 200)
     starts = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
@@ -183,6 +183,23 @@ def test_a_cycle_that_data_have_not_come_to_is_left_open(length: float, told: bo
     paths = flow.path(starts, times)
     picture = portrait(circuit.field, paths, horizon=circuit.duration, n_starts=32)
     view, chosen = View(picture, flow, paths, 0.01), registry.members("hypotheses")
-    assert chosen["limit_cycle"]().read(view).status == ("supported" if told else "cannot_tell")
+    assert (chosen["limit_cycle"]().read(view).status == "supported") is told
     closed = [c for c in chosen["rotation"]().criteria(view) if "cycle" in c.text or "orbit" in c.text]
     assert [c.outcome for c in closed] == [-1 if told else 1]
+
+
+def test_places_hold_the_data_where_they_stay_and_tell_nothing_where_trials_end() -> None:
+    wells = circuits.make("bistable")
+    simulation = wells.simulate(60, random_state=0)
+    view = View(
+        portrait(wells.field, simulation.latents, horizon=wells.duration, depth="quick"), Flow(wells.field),
+        simulation.latents,
+    )  # fmt: skip
+    nodes, boundary = wells.key.fixed_points[wells.key.stable], wells.key.fixed_points[~wells.key.stable]
+    assert (view.held(nodes) > 0.9).all()
+    assert view.held(boundary)[0] < 0.5
+    way = np.linspace(0, 1, 60)[None, :, None] * np.ones((40, 1, 2))
+    view = View(portrait(wells.field, way, horizon=1.0, depth="quick"), None, way)
+    middle, end = view.held(np.array([[0.3, 0.3], [1.0, 1.0]]))
+    assert middle == 0
+    assert np.isnan(end)
