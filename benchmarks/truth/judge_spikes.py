@@ -49,7 +49,8 @@ def judge_one(folder: Path, name: str, seed: int, n_trials: int, n_members: int)
 
 def member_line(recording: Any, member: Any, view: Any) -> dict[str, Any]:
     """One member's recovery and the numbers of its portrait, rounded."""
-    std = member.diffusion_(torch.zeros(1, member.field_.latent_dim)).detach().double().numpy()[0]
+    fitted = member.diffusion_(torch.zeros(1, member.field_.latent_dim)).detach().double().numpy()[0]
+    std = fitted * view.portrait.noise_scale
     seen = SimpleNamespace(trajectories=view.trajectories, flow=view.flow, portrait=view.portrait, noise=std)
     found = recovery(recording, seen, BIN_SIZE)
     numbers = {key: _rounded(value) for key, value in view.numbers.items()}
