@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from neurognode.interpret import Flow, Portrait, topology
 from neurognode.interpret.rollouts import AWAY
@@ -148,11 +149,34 @@ class View:
         return share
 
     @cached_property
-    def groups_held(self) -> np.ndarray:
-        """`held` at the middles of the groups that the flow ends in."""
+    def group_middles(self) -> np.ndarray:
+        """Medians (n, N) of the groups of end points."""
         roll = self.portrait.behaviour
         middles = [np.median(roll.ends[roll.labels == k], axis=0) for k in range(roll.n_clusters)]
-        return self.held(np.reshape(middles, (len(middles), -1)))
+        return np.reshape(middles, (len(middles), self.portrait.latent_dim))
+
+    @cached_property
+    def groups_held(self) -> np.ndarray:
+        """`held` at the middles of the groups that the flow ends in."""
+        return self.held(self.group_middles)
+
+    def in_groups(self, chosen: np.ndarray) -> float:
+        """Share of the end points that lie in the chosen groups, bool (n,)."""
+        labels = self.portrait.behaviour.labels
+        return float(np.isin(labels, np.flatnonzero(chosen)).sum() / max(1, (labels >= 0).sum()))
+
+    @cached_property
+    def late_in_groups(self) -> float:
+        """Share of the data's own states, in the second half of trials, that are near the middle of some group."""
+        if self.trajectories is None or not len(self.group_middles):
+            return float("nan")
+        region = self.portrait.region
+        paths = region.measure(self.trajectories[:, self.trajectories.shape[1] // 2 :])
+        flat = paths[np.isfinite(paths).all(2)]
+        if not len(flat):
+            return float("nan")
+        gap, _ = cKDTree(region.measure(self.group_middles)).query(flat)
+        return float((gap < AWAY * region.diameter).mean())
 
     @cached_property
     def numbers(self) -> dict[str, float]:

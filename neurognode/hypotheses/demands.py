@@ -10,8 +10,8 @@ from neurognode.hypotheses.base import Criterion, View, above, below, demand
 
 WELLS, CONTINUUM = 0.05, 0.2
 """Noise empties wells in fewer than 5 % of cases within a trial, and moves states along a continuum in 20 %."""
-LEFT = 0.85
-"""Of the data's own states, a smaller share than this is still there half a trial later where nothing holds them."""
+HELD = 0.85
+"""Of the data's own states near a place, so many are still there half a trial later where something holds them."""
 
 
 def stays(view: View) -> Criterion:
@@ -40,19 +40,19 @@ def rests(view: View) -> Criterion:
 
 
 def holds_data(view: View) -> Criterion:
-    """The data's own states stay at the groups the flow ends in."""
+    """The data's own states stay at nearly all of what the flow ends in, and at two groups at least."""
     share = view.groups_held
     if view.trajectories is None or not len(share):
         return demand(True, "")
-    unseen = int(np.isnan(share).sum())
-    if unseen:
+    unseen = view.in_groups(np.isnan(share))
+    if unseen > 0.1:
         return demand(
             None,
-            f"At {unseen} of {len(share)} groups of end points no states were seen for half a trial: they only come "
-            "there at the end.",
+            f"{unseen:.0%} of end points are where no states were seen for half a trial, but only at the end.",
         )
-    text = "Of the data's own states at a group of end points only {value:.0%} are there half a trial later."
-    return above(share.min(), 0.8, 0.5, text)
+    holding = share >= HELD
+    text = "Only {value:.0%} of end points are where the data's own states stay for half a trial."
+    return above(view.in_groups(holding) * (holding.sum() > 1), 0.9, 0.3, text)
 
 
 def no_wells(view: View) -> Criterion:
@@ -69,7 +69,7 @@ def no_wells(view: View) -> Criterion:
 def _left(view: View) -> bool:
     """Whether the data's own states leave the groups that the flow ends in."""
     seen = view.groups_held[np.isfinite(view.groups_held)]
-    return bool(len(seen)) and float(seen.mean()) < LEFT
+    return bool(len(seen)) and float(seen.mean()) < HELD
 
 
 def on_set(view: View, dimension: int, demanded: Sequence[Criterion]) -> list[Criterion]:

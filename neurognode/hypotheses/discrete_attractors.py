@@ -71,16 +71,17 @@ class DiscreteAttractors(Hypothesis):
 def _barriers(view: View) -> list[Criterion]:
     """Tight groups that the noise does not empty.
 
-    Where the data's own states stay at every group, a flow that is too slow between two of them, or noise that crosses
-    now and then, is the fit's fault: it does not count against the wells.
+    Where the data's own states are nearly all at the middles of these groups and stay there, a flow that is too slow
+    between two of them, or noise that crosses now and then, is the fit's fault: it does not count against the wells.
     """
-    number, share = view.numbers, view.groups_held
-    kept = bool(len(share)) and bool((share >= 0.95).all())
-    wide, crossed = (np.inf, np.inf) if kept else (0.4, 0.12)
+    number = view.numbers
+    kept = view.in_groups(view.groups_held >= demands.HELD) >= 0.9 and view.late_in_groups >= 0.75
+    tight, wide = (0.5, np.inf) if kept else (0.2, 0.4)
+    still, crossed = (demands.CONTINUUM, np.inf) if kept else (demands.WELLS, 0.12)
     return [
-        below(number["width"], 0.2, wide, "A group of end points is {value:.2f} of the region wide."),
+        below(number["width"], tight, wide, "A group of end points is {value:.2f} of the region wide."),
         below(
-            number["switching"], demands.CONTINUUM if kept else demands.WELLS, crossed,
+            number["switching"], still, crossed,
             "Noise moves {value:.0%} of end points to another place within a trial: no barrier.",
         ),
     ]  # fmt: skip
