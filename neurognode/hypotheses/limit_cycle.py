@@ -12,6 +12,8 @@ NEAR = 0.05
 """States nearer to a closed orbit than this share of the region's diameter are on it."""
 REACHED, MISSED = 0.6, 0.2
 """Share of the data's states late in trials that are on an orbit which they have reached, and on one they have not."""
+INSIDE = 0.15
+"""Share of the data's states early in trials that are inside an orbit which they come to from both sides."""
 
 
 class LimitCycle(Hypothesis):
@@ -90,12 +92,34 @@ def on_orbit(view: View, cycle: Cycle) -> float:
 
 def data_on(view: View, cycle: Cycle) -> float:
     """Share of the data's own states on the orbit in the last quarter of trials (of all visited states if unknown)."""
-    states = view.portrait.region.states
-    if view.trajectories is not None:
-        lasting = np.isfinite(view.trajectories).all(2).sum(1)
-        late = np.arange(view.trajectories.shape[1]) >= 0.75 * lasting[:, None]
-        states = view.trajectories[late & np.isfinite(view.trajectories).all(2)]
-    return _share_on(view, cycle, states)
+    return _share_on(view, cycle, _part_of_trials(view, 0.75, 1.0))
+
+
+def data_inside(view: View, cycle: Cycle) -> float:
+    """Share of them inside the orbit, nearer to its centre in its plane, in the first quarter of trials."""
+    region = view.portrait.region
+    orbit = region.measure(cycle.orbit[:-1])
+    centre = orbit.mean(0)
+    plane = np.linalg.svd(orbit - centre, full_matrices=False)[2][:2]
+    if len(plane) < 2:
+        return float("nan")
+    states = region.measure(_part_of_trials(view, 0.0, 0.25))
+    (angle, radius), (seen, distance) = (_polar((points - centre) @ plane.T) for points in (orbit, states))
+    order = np.argsort(angle)
+    return float((distance < np.interp(seen, angle[order], radius[order], period=2 * np.pi)).mean())
+
+
+def _polar(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.arctan2(points[:, 1], points[:, 0]), np.linalg.norm(points, axis=1)
+
+
+def _part_of_trials(view: View, begin: float, end: float) -> np.ndarray:
+    """The data's own states (n, N) between these shares of each trial; all visited states where trials are unknown."""
+    if view.trajectories is None:
+        return view.portrait.region.states
+    inside = np.isfinite(view.trajectories).all(2)
+    place = np.arange(inside.shape[1]) / np.maximum(inside.sum(1)[:, None], 1)
+    return view.trajectories[inside & (place >= begin) & (place < end)]
 
 
 def _share_on(view: View, cycle: Cycle, states: np.ndarray) -> float:
@@ -107,12 +131,16 @@ def _share_on(view: View, cycle: Cycle, states: np.ndarray) -> float:
 
 
 def is_reached(view: View, cycle: Cycle) -> Criterion:
-    """The data themselves have come to the orbit: on their way to it, motion that dies away looks the same."""
-    share = data_on(view, cycle)
+    """The data have come to the orbit, and from both sides: else motion that dies away looks the same."""
+    share, inside = data_on(view, cycle), data_inside(view, cycle)
+    like = "motion that dies away would look the same."
+    if share < REACHED:
+        return demand(
+            None, f"Only {share:.0%} of the data's states are on the closed orbit late in trials: {like}"
+        )
     return demand(
-        True if share >= REACHED else None,
-        f"Only {share:.0%} of the data's states are on the closed orbit late in trials: motion that dies away would "
-        "look the same.",
+        True if inside >= INSIDE else None,
+        f"Only {inside:.0%} of the data's states begin inside the closed orbit: coming from outside, {like}",
     )
 
 

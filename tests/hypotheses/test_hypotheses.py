@@ -174,10 +174,13 @@ def test_states_that_keep_moving_are_no_discrete_attractors() -> None:
     assert hypothesis.read(moving).status == "rejected"
 
 
-@pytest.mark.parametrize(("length", "told"), [(0.1, False), (1.6, True)])
-def test_a_cycle_that_data_have_not_come_to_is_not_claimed(length: float, told: bool) -> None:
+@pytest.mark.parametrize(
+    ("length", "radii", "told", "turning"),
+    [(0.1, (1.6, 2.0), False, 1), (1.6, (1.6, 2.0), False, 0), (1.6, (0.3, 1.7), True, -1)],
+)
+def test_a_cycle_counts_where_data_have_come_to_it_from_both_sides(length, radii, told, turning) -> None:
     circuit, rng = circuits.make("limit_cycle"), np.random.default_rng(0)
-    angle, radius = rng.uniform(0, 2 * np.pi, 200), rng.uniform(1.6, 2.0, 200)
+    angle, radius = rng.uniform(0, 2 * np.pi, 200), rng.uniform(*radii, 200)
     starts = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
     flow, times = Flow(circuit.field), np.arange(0, length, 0.01)
     paths = flow.path(starts, times)
@@ -185,7 +188,7 @@ def test_a_cycle_that_data_have_not_come_to_is_not_claimed(length: float, told: 
     view, chosen = View(picture, flow, paths, 0.01), registry.members("hypotheses")
     assert (chosen["limit_cycle"]().read(view).status == "supported") is told
     closed = [c for c in chosen["rotation"]().criteria(view) if "cycle" in c.text or "orbit" in c.text]
-    assert [c.outcome for c in closed] == [-1 if told else 1]
+    assert [c.outcome for c in closed] == [turning]
 
 
 def test_places_hold_the_data_where_they_stay_and_tell_nothing_where_trials_end() -> None:
