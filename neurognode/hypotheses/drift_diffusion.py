@@ -49,6 +49,7 @@ class DriftDiffusion(Hypothesis):
                 ends, 0.12, 0.25, "Nothing holds states at the ends: noise moves {value:.0%} of them away."
             ),
             above(middle - ends, 0.2, 0.05, "The ends hold states no better than the middle does."),
+            _bounds_hold_data(view),
             below(
                 abs(middle_slope(view)),
                 1.0,
@@ -93,6 +94,20 @@ def _seen_moving(middle: float, ends: float) -> Criterion:
     where = "in the middle" if np.isnan(middle) else "at the ends"
     told = None if np.isnan(middle) or np.isnan(ends) else True
     return demand(told, f"Too few states end {where} of the line to see how noise moves them there.")
+
+
+def _bounds_hold_data(view: View) -> Criterion:
+    """The data's own states stay at both ends of the line."""
+    if view.trajectories is None:
+        return demand(True, "")
+    region, ends = view.portrait.region, view.portrait.behaviour.ends
+    ends = ends[np.isfinite(ends).all(1)]
+    centre, axis = _line(view)
+    place = (region.measure(ends) - centre) @ axis
+    low, high = np.percentile(place, [10, 90])
+    bounds = np.stack([np.median(ends[place <= low], axis=0), np.median(ends[place >= high], axis=0)])
+    text = "Of the data's own states at an end of the line only {value:.0%} are there half a trial later."
+    return above(float(view.held(bounds).min()), 0.9, 0.4, text)
 
 
 def held(view: View) -> tuple[float, float]:
