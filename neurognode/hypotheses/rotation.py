@@ -124,7 +124,7 @@ def _centre(view: View) -> Criterion:
     turning = np.flatnonzero((np.abs(fixed.eigenvalues.imag) > 1e-6).any(1) & within_box)
     if not len(turning):
         return demand(None, "No fixed point was found that the states could turn about.")
-    sides = max(sides_seen(view, k) for k in turning)
+    sides = max(sides_seen(view, int(k)) for k in turning)
     return above(sides, 0.75, 0.5, "States are on {value:.0%} of the sides of what they would turn about.")
 
 

@@ -79,7 +79,7 @@ def scaled(diffusion: Diffusion, factor: float) -> Diffusion:
     """The same process noise times a factor."""
     changed = copy.deepcopy(diffusion)
     with torch.no_grad():
-        changed.log_std += math.log(factor)
+        changed.log_std.add_(math.log(factor))
     return changed
 
 
