@@ -97,7 +97,7 @@ def _seen_moving(middle: float, ends: float) -> Criterion:
 
 
 def _bounds_hold_data(view: View) -> Criterion:
-    """The data's own states stay at both ends of the line."""
+    """The data's own states stay at the ends of the line, where enough of them were seen there for half a trial."""
     if view.trajectories is None:
         return demand(True, "")
     region, ends = view.portrait.region, view.portrait.behaviour.ends
@@ -107,7 +107,9 @@ def _bounds_hold_data(view: View) -> Criterion:
     low, high = np.percentile(place, [10, 90])
     bounds = np.stack([np.median(ends[place <= low], axis=0), np.median(ends[place >= high], axis=0)])
     text = "Of the data's own states at an end of the line only {value:.0%} are there half a trial later."
-    return above(float(view.held(bounds).min()), 0.9, 0.4, text)
+    share = view.held(bounds)
+    share = share[np.isfinite(share)]
+    return above(float(share.min()), 0.9, 0.4, text) if len(share) else demand(True, "")
 
 
 def held(view: View) -> tuple[float, float]:
