@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from benchmarks.truth.planted import READ, REPORTED
+from benchmarks.truth.planted import REPORTED, is_counted
 from neurognode.synthetic import circuits
 
 matplotlib.use("svg")
@@ -211,13 +211,7 @@ def open_or_wrong(lines: list[dict[str, Any]]) -> list[str]:
 def steps_used() -> str:
     """Fewest and most training steps of the stored fits of the reported family."""
     fits = [json.loads(line) for line in (RESULTS / "spike_fits.jsonl").read_text().splitlines()]
-    steps = sorted(
-        {
-            fit["steps"]
-            for fit in fits
-            if fit["seed"] >= REPORTED and fit["n_trials"] == 200 and fit["seed"] not in READ
-        }
-    )
+    steps = sorted({fit["steps"] for fit in fits if is_counted(fit)})
     return f"{steps[0]} to {steps[-1]}" if len(steps) > 1 else str(steps[0])
 
 
@@ -232,7 +226,7 @@ def main() -> None:
     """Picture, summary, and the tables of the page."""
     lines = [json.loads(line) for line in (RESULTS / "spikes.jsonl").read_text().splitlines()]
     everything = [line for line in lines if line["seed"] >= REPORTED]
-    reported = [line for line in everything if line["n_trials"] == 200 and line["seed"] not in READ]
+    reported = [line for line in lines if is_counted(line)]
     others = [line for line in lines if line["seed"] < REPORTED and line["n_trials"] == 200]
     picture(reported)
     text = ["Fits of spikes of known systems: 60 units, 200 trials, 7.5 spikes/s, three members.", ""]

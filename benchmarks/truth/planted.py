@@ -36,6 +36,11 @@ READ = (10, 11, 12)
 """Seeds of it whose failures were read before rules were changed: they are shown, but not counted."""
 
 
+def is_counted(line: dict[str, Any]) -> bool:
+    """Whether a fit or a verdict (a line of results) is of the reported data sets of full size."""
+    return line["seed"] >= REPORTED and line["seed"] not in READ and line["n_trials"] == 200
+
+
 def other_parameters(name: str, seed: int) -> Any:
     """A circuit with its parameters multiplied by random factors between 0.8 and 1.25, in its own dimension."""
     rng = np.random.default_rng([seed, sum(map(ord, name))])

@@ -43,8 +43,8 @@ def compare(
     other member of the ensemble a portrait is drawn and every hypothesis's demands are checked on it. A
     hypothesis is supported if at least 60 % of members decide and 80 % of these say so, its statistic exceeds that of
     surrogates (corrected over hypotheses after Holm), and no hypothesis that excludes it is supported too; it is
-    rejected if 80 % of all members say so. Models that infer
-    inputs (preset "denoise") decide nothing: their latents are not their flow's alone.
+    rejected if 80 % of all members say so. Models that infer inputs (preset "denoise") decide nothing: their latents
+    are not their flow's alone.
 
     Parameters
     ----------

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from neurognode.hypotheses.base import View
-from neurognode.interpret import Flow, portrait
-from neurognode.interpret.fitted import Evidence, evidence_of, with_noise
+from neurognode.interpret import Flow
+from neurognode.interpret.fitted import Evidence, evidence_of, portrait_from, with_noise
 from neurognode.models.noise_level import noise_scale
 
 
@@ -35,11 +34,7 @@ def view_of(
     found: Evidence, trials: Any, *, depth: str = "full", random_state: int = 0, **options: Any
 ) -> View:
     """The view of one fitted field."""
-    picture = portrait(
-        found.field, found.trajectories, diffusion=found.diffusion, horizon=found.horizon, bin_size=found.bin_size,
-        metric=found.metric, depth=depth, random_state=random_state, **options,
-    )  # fmt: skip
-    picture = replace(picture, noise_scale=found.noise_scale)
+    picture = portrait_from(found, depth=depth, random_state=random_state, **options)
     flow = Flow(found.field, options.get("inputs"))
     return View(picture, flow, found.trajectories, found.bin_size, found.inputs, trial_columns(trials))
 

@@ -99,6 +99,15 @@ def with_noise(found: Evidence, factor: float) -> Evidence:
     return replace(found, diffusion=scaled(found.diffusion, factor), noise_scale=factor)
 
 
+def portrait_from(found: Evidence, **options: Any) -> Portrait:
+    """The portrait that evidence gives; options are those of `portrait`."""
+    settings = {
+        "diffusion": found.diffusion, "horizon": found.horizon, "bin_size": found.bin_size, "metric": found.metric,
+    }  # fmt: skip
+    picture = portrait(found.field, found.trajectories, **{**settings, **options})
+    return replace(picture, noise_scale=found.noise_scale)
+
+
 def portrait_of(model: Any, trials: Any, **options: Any) -> Portrait:
     """The portrait of a fitted model's field where trials have been.
 
@@ -123,9 +132,4 @@ def portrait_of(model: Any, trials: Any, **options: Any) -> Portrait:
     """
     model = getattr(model, "reference", model)
     found = evidence_of(model, trials)
-    found = with_noise(found, noise_scale(model, trials))
-    settings = {
-        "diffusion": found.diffusion, "horizon": found.horizon, "bin_size": found.bin_size, "metric": found.metric,
-    }  # fmt: skip
-    picture = portrait(found.field, found.trajectories, **{**settings, **options})
-    return replace(picture, noise_scale=found.noise_scale)
+    return portrait_from(with_noise(found, noise_scale(model, trials)), **options)

@@ -51,7 +51,7 @@ def test_each_step_works_on_a_run_made_elsewhere(
     from neurognode.interpret import Portrait
 
     stored = Portrait.load(small_run / "portrait.nc")
-    monkeypatch.setattr("neurognode.runs.steps.interpret._portrait", lambda *_: stored)
+    monkeypatch.setattr("neurognode.runs.steps.interpret.portrait_from", lambda *_, **options: stored)
     folder, moved = tmp_path / "run", tmp_path / "elsewhere.nwb"
     shutil.copytree(small_run, folder)
     shutil.copy(small_recording, moved)

@@ -144,7 +144,7 @@ def test_full_disk_keeps_what_was_there(
 
     before = (small_run / "portrait.nc").read_bytes()
     stored = Portrait.load(small_run / "portrait.nc")
-    monkeypatch.setattr("neurognode.runs.steps.interpret._portrait", lambda *_: stored)
+    monkeypatch.setattr("neurognode.runs.steps.interpret.portrait_from", lambda *_, **options: stored)
 
     def full(self: Portrait, path: Path) -> None:
         from neurognode.files import atomic_path
@@ -169,7 +169,7 @@ def test_a_fault_of_ours_is_said_to_be_one(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr("neurognode.runs.steps.interpret.portrait", broken)
+    monkeypatch.setattr("neurognode.runs.steps.interpret.portrait_from", broken)
     assert "--debug" in fails(capsys, f"interpret {small_run}", code=1)
     assert cli.run(["interpret", str(small_run), "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
@@ -180,7 +180,7 @@ def test_interrupt_is_130(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("neurognode.runs.steps.interpret.portrait", stop)
+    monkeypatch.setattr("neurognode.runs.steps.interpret.portrait_from", stop)
     assert cli.run(["interpret", str(small_run)]) == 130
 
 

@@ -262,6 +262,7 @@ def _keep(run: Run, model: Any, trials: xr.Dataset, parts: Partition) -> None:
     run.write_history(model.history_)
     members = getattr(model, "members_", [model])
     stopped = [member.stopped_ for member in members]
+    training = trials.isel(trial=~parts.is_test)
     finished = len(members) == run.config.model.members and "interrupted" not in stopped
     run.write_json(
         "status.json",
@@ -272,7 +273,7 @@ def _keep(run: Run, model: Any, trials: xr.Dataset, parts: Partition) -> None:
             "steps": [member.n_steps_ for member in members],
             "validation_score": [member.validation_score_ for member in members],
             "reference": getattr(model, "reference_", 0),
-            "noise_scale": [noise_scale(member, trials.isel(trial=~parts.is_test)) for member in members],
+            "noise_scale": [noise_scale(member, training) for member in members],
         },
     )
     write_latents(run, model, trials, parts)

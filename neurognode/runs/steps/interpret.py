@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from neurognode.hypotheses.evidence import members_of
-from neurognode.interpret import Portrait, portrait
+from neurognode.interpret import Portrait
 from neurognode.interpret.agreements import agreement
-from neurognode.interpret.fitted import readout_metric
-from neurognode.models.noise_level import scaled
+from neurognode.interpret.fitted import Evidence, portrait_from, readout_metric, with_noise
 from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
 
@@ -48,7 +46,8 @@ def interpret_run(
     pictures = []
     with logging_to(run.path / "log.txt") as log:
         for k, (member, own) in enumerate(zip(members, states)):
-            pictures.append(_portrait(member, own, inputs, noise_scale_of(run, k), random_state))
+            found = member_evidence(run, k, member, own)
+            pictures.append(portrait_from(found, inputs=inputs, random_state=random_state))
             if progress is not None:
                 progress("portraits", k + 1, len(members))
         for k, picture in enumerate(pictures):
@@ -73,25 +72,14 @@ def member_states(run: Run) -> np.ndarray:
     return stored["latents"].values[None].astype(float)
 
 
-def noise_scale_of(run: Run, member: int) -> float:
-    """Factor on a member's process noise that makes the training trials likeliest, as the fit left it."""
-    kept = run.status.get("noise_scale", [])
-    return float(kept[member]) if member < len(kept) else 1.0
-
-
-def _portrait(member: Any, states: np.ndarray, inputs: Any, factor: float, random_state: int) -> Portrait:
-    width, noise = float(member.bin_size_), member.diffusion_
-    picture = portrait(
-        member.field_,
-        states,
-        inputs=inputs,
-        diffusion=None if noise is None else scaled(noise, factor),
-        horizon=float(np.median(np.isfinite(states).all(2).sum(1))) * width,
-        bin_size=width,
-        metric=readout_metric(member.readout_, int(member.field_.latent_dim)),
-        random_state=random_state,
-    )
-    return dataclasses.replace(picture, noise_scale=factor)
+def member_evidence(run: Run, k: int, member: Any, states: np.ndarray) -> Evidence:
+    """What a portrait of member `k` needs, from what the fit left; the recording is not needed."""
+    width = float(member.bin_size_)
+    horizon = float(np.median(np.isfinite(states).all(2).sum(1))) * width
+    metric = readout_metric(member.readout_, int(member.field_.latent_dim))
+    found = Evidence(member.field_, member.diffusion_, states, width, horizon, metric, None)
+    scales = run.status.get("noise_scale", [])
+    return with_noise(found, float(scales[k]) if k < len(scales) else 1.0)
 
 
 def _agreement(

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from neurognode.hypotheses.evidence import members_of
-from neurognode.interpret.fitted import Evidence, readout_metric, with_noise
 from neurognode.interpret.pushes import PushedRates, push_evidence
 from neurognode.runs.folder import Run
 from neurognode.runs.log import logging_to
-from neurognode.runs.steps.interpret import member_states, noise_scale_of
+from neurognode.runs.steps.interpret import member_evidence, member_states
 
 
 def push_run(run: Run, **options: Any) -> PushedRates:
@@ -26,11 +23,7 @@ def push_run(run: Run, **options: Any) -> PushedRates:
     """
     reference = int(run.status.get("reference", 0))
     model, states = members_of(run.fits)[reference], member_states(run)[reference]
-    width = float(model.bin_size_)
-    horizon = float(np.median(np.isfinite(states).all(2).sum(1))) * width
-    metric = readout_metric(model.readout_, int(model.field_.latent_dim))
-    found = Evidence(model.field_, model.diffusion_, states, width, horizon, metric, None)
-    found = with_noise(found, noise_scale_of(run, reference))
+    found = member_evidence(run, reference, model, states)
     with logging_to(run.path / "log.txt") as log:
         answer = push_evidence(model, found, times=run.latents["time"].values.astype(float), **options)
         answer.save(run.path / "push.nc")
